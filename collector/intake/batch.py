@@ -1,0 +1,128 @@
+"""A request body, whole: parsed, each event admitted, one result per event in the order they came.
+
+The choice in the ledger may be needed (an event that says nothing of consent, or a site whose choices must be
+recorded). Since no event is kept across an await, the first pass then returns `NeedsLedger` with the references to
+look up, and the caller runs a second pass over the same bytes with the answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from collector.intake.admit import Admission, Heard, admit, hear, needs_ledger
+from collector.intake.event import Body, Event, Invalid, read_event
+from collector.intake.facts import Facts
+from collector.intake.outcome import Outcome
+from collector.intake.pseudonymise import DomainKeys, KeyMissing, Visitor
+from collector.intake.site import Site
+from consent.model import Choice
+from consent.signals.site import combine
+
+Latest = Mapping[bytes, Choice | None]
+
+
+class BadBatch(Exception):  # noqa: N818 -- a fact about the request
+    """The body is JSON but not an event or a batch of events."""
+
+
+class TooManyEvents(BadBatch):
+    """More events than [limits] batch_events."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsLedger:
+    """References whose latest choice decides."""
+
+    subjects: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the events of one request share. `faults` collects what should not have happened, for the log."""
+
+    facts: Facts
+    site: Site
+    keys: DomainKeys
+    body: Body
+    consent: Any
+    context: Any
+    latest: Latest | None
+    heard: Heard | None = None
+    wanted: set[bytes] = field(default_factory=set)
+    faults: list[Exception] = field(default_factory=list)
+
+
+def admit_body(
+    body: Body, facts: Facts, site: Site, keys: DomainKeys, max_events: int, latest: Latest | None
+) -> tuple[list[Admission], list[Exception]] | NeedsLedger:
+    """Admit every event of a body. With `latest` None the ledger has not been read yet.
+
+    Raises BadBatch or TooManyEvents for the request, KeyMissing if nothing can be pseudonymised now.
+    """
+    raw_events, consent, context = _unpack(body.json, max_events)
+    batch = Batch(facts, site, keys, body, consent, context, latest)
+    admissions = [_admit_one(raw, batch) for raw in raw_events]
+    if batch.wanted:
+        return NeedsLedger(frozenset(batch.wanted))
+    return admissions, batch.faults
+
+
+def _unpack(said: Any, max_events: int) -> tuple[list[Any], Any, Any]:
+    if not isinstance(said, dict):
+        raise BadBatch('the body must be one event, or {"events": [...]}')
+    if "events" not in said:
+        return [said], None, None
+    events = said["events"]
+    if not isinstance(events, list) or not events:
+        raise BadBatch("events must be a list with at least one event")
+    if len(events) > max_events:
+        raise TooManyEvents(f"events holds {len(events)} events; at most {max_events} are taken at once")
+    return events, said.get("consent"), said.get("context")
+
+
+def _admit_one(raw: Any, batch: Batch) -> Admission:
+    event_id = _event_id(raw)
+    try:
+        event = read_event(_in_context(raw, batch.context), batch.body)
+        event.event_id = event_id
+        heard = _hear(event, batch)
+        return admit(event, batch.facts, batch.site, heard, batch.keys)
+    except Invalid as fault:
+        return Admission(Outcome.INVALID, event_id, reason=str(fault))
+    except KeyMissing:
+        raise
+    except Exception as fault:  # noqa: BLE001 -- the one place where the unforeseen becomes an outcome
+        batch.faults.append(fault)
+        return Admission(Outcome.INTERNAL_ERROR, event_id, reason="internal_error")
+
+
+def _event_id(raw: Any) -> str:
+    stated = raw.get("event_id") if isinstance(raw, dict) else None
+    return stated if isinstance(stated, str) and 0 < len(stated) <= 256 else uuid4().hex  # noqa: PLR2004
+
+
+def _in_context(raw: Any, context: Any) -> Any:
+    """The event with the batch's context where it has none of its own."""
+    if not isinstance(context, dict) or not isinstance(raw, dict):
+        return raw
+    own = raw.get("context")
+    return {**raw, "context": {**context, **own} if isinstance(own, dict) else context}
+
+
+def _hear(event: Event, batch: Batch) -> Heard:
+    """What was said, heard once for all events that say nothing of their own."""
+    if event.consent is None and batch.heard is not None:
+        return batch.heard
+    said = combine(batch.consent, event.consent)
+    heard = hear(said, batch.facts, batch.site)
+    if needs_ledger(heard, batch.site):
+        subjects = Visitor(event, heard.choice_id, batch.site, batch.keys, batch.facts.received_ms).subjects
+        if batch.latest is None:
+            batch.wanted.update(subjects)
+            return heard
+        latest = [batch.latest.get(subject) for subject in subjects]
+        return hear(said, batch.facts, batch.site, latest)
+    if event.consent is None:
+        batch.heard = heard
+    return heard

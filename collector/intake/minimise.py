@@ -1,0 +1,67 @@
+"""What may be kept of a page address and of free text.
+
+URLs and referrers lose user-info, fragment and every query parameter that the destination's kind does not list
+(consent/kinds.py). Path segments and texts that hold an e-mail address are masked: it was never ours to pass on.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+MASK: Final = "(redacted)"
+_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:/?&=]+(?:@|%40)[^\s@<>\"'(),;:/?&=]+\.[^\s@<>\"'(),;:/?&=]+")
+_FBCLID: Final = re.compile(r"[?&]fbclid=([\w-]{8,500})(?:[&#]|$)")
+_FBC: Final = re.compile(r"fb\.\d{1,2}\.\d{10,13}\.[\w-]{1,500}(?:\.[\w-]{2,8})?")
+_FBP: Final = re.compile(r"fb\.\d{1,2}\.\d{10,13}\.\d{1,20}(?:\.[\w-]{2,8})?")
+
+
+def address(url: str | None, keep: frozenset[str]) -> str:
+    """The URL with only the query parameters in `keep`; empty if it is not an http(s) address."""
+    if not url:
+        return ""
+    head, _, query = url.partition("#")[0].partition("?")
+    scheme, separator, rest = head.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
+        return ""
+    authority, slash, path = rest.partition("/")
+    if "@" in path or "%40" in path:
+        path = "/".join(MASK if "@" in part or "%40" in part else part for part in path.split("/"))
+    kept = _query(query, keep) if query and keep else ""
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?' if kept else ''}{kept}"
+
+
+def text(value: str) -> str:
+    """Free text with e-mail addresses masked."""
+    return _EMAIL.sub(MASK, value) if "@" in value or "%40" in value else value
+
+
+def texts(value: Any) -> Any:
+    """Every text below `value` with e-mail addresses masked. Depth is bounded by the parser."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {key: texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [texts(item) for item in value]
+    return value
+
+
+def click_id(fbc: str | None, url: str | None, occurred_ms: int) -> str:
+    """Meta's fbc: the cookie if it has the documented form, else made from the landing URL's fbclid.
+
+    Meta, "fbp and fbc parameters": fb.<subdomain index>.<milliseconds>.<fbclid>; case matters.
+    """
+    if fbc and _FBC.fullmatch(fbc):
+        return fbc
+    found = _FBCLID.search(url) if url and "fbclid=" in url else None
+    return f"fb.1.{occurred_ms}.{found.group(1)}" if found else ""
+
+
+def browser_id(fbp: str | None) -> str:
+    """Meta's fbp cookie if it has the documented form, else empty."""
+    return fbp if fbp and _FBP.fullmatch(fbp) else ""
+
+
+def _query(query: str, keep: frozenset[str]) -> str:
+    parts = [part for part in query.split("&") if part.partition("=")[0] in keep]
+    return "&".join(part for part in parts if "@" not in part and "%40" not in part)

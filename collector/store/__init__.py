@@ -1,0 +1,1 @@
+"""Durable things: the streams, the ledger, the keys. The only package that imports redis."""

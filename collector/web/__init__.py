@@ -1,0 +1,1 @@
+"""HTTP: the public collector, the browser SDK and the demo shop."""

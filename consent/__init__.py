@@ -1,0 +1,1 @@
+"""May we?  Pure decisions about consent: standard library only, no clock, no store, no network."""

@@ -1,0 +1,32 @@
+"""The decision, in prose and then in code.
+
+1. Every signal answers, for each recipient and purpose, *grant*, *deny* or *abstain*.
+2. Any denial denies, whoever says it.
+3. Where the regime is opt-in, at least one grant is needed; silence is no.
+4. Where the regime is opt-out, silence is yes.
+5. A destination may have an event only if every purpose it requires is granted for its own recipient.
+
+Total, deterministic and monotone: one more denial never grants more.
+"""
+
+from collections.abc import Iterable
+
+from consent.model import EVERYTHING, NOTHING, Decision, Purposes, Recipient, Regime, Signal
+from consent.policy import SitePolicy
+
+
+def decide(signals: Iterable[Signal], policy: SitePolicy, region: str | None) -> Decision:
+    """Decide for every configured recipient. `region` is where the visitor says or is known to be."""
+    heard = tuple(signals)
+    regime = policy.regime(region)
+    granted = {recipient: _granted(recipient, heard, regime) for recipient in policy.recipients}
+    return Decision(granted, regime, heard, policy.policy_hash)
+
+
+def _granted(recipient: Recipient, signals: tuple[Signal, ...], regime: Regime) -> Purposes:
+    said_yes = EVERYTHING if regime is Regime.OPT_OUT else NOTHING
+    said_no = NOTHING
+    for signal in signals:
+        said_yes |= signal.granted_to(recipient)
+        said_no |= signal.denied_to(recipient)
+    return said_yes - said_no

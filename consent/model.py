@@ -1,0 +1,121 @@
+"""The words of a consent decision.
+
+A *signal* is what one source says (the site's own statement, a header, a CMP string). For every recipient
+and purpose it speaks about it grants or denies; about all others it abstains. A *decision* is what follows
+from all signals under one policy. A *choice* is what the ledger remembers of a visitor's latest act.
+
+Purposes are the seven of Google Consent Mode v2 (support.google.com, "Consent mode reference").
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """What data may be used for; the names a page already knows from Consent Mode."""
+
+    AD_STORAGE = "ad_storage"
+    ANALYTICS_STORAGE = "analytics_storage"
+    AD_USER_DATA = "ad_user_data"
+    AD_PERSONALIZATION = "ad_personalization"
+    FUNCTIONALITY_STORAGE = "functionality_storage"
+    PERSONALIZATION_STORAGE = "personalization_storage"
+    SECURITY_STORAGE = "security_storage"
+
+
+Purposes = frozenset[Purpose]
+Recipient = str
+
+NOTHING: Purposes = frozenset()
+EVERYTHING: Purposes = frozenset(Purpose)
+ADS: Purposes = frozenset({Purpose.AD_STORAGE, Purpose.AD_USER_DATA, Purpose.AD_PERSONALIZATION})
+EVERY_RECIPIENT: Recipient = "*"
+
+
+class Reason(StrEnum):
+    """Why a purpose is not granted, or no longer. Closed: metrics and answers carry these words."""
+
+    PURPOSE_NOT_GRANTED = "purpose_not_granted"  # the visitor said no, or was not asked about it
+    CHOICE_UNKNOWN = "choice_unknown"  # nobody told us of any choice
+    DEFAULT_NEVER_GRANTS = "default_never_grants"  # a default is not an act of the visitor
+    CHOICE_UNDATED = "choice_undated"  # a choice without a readable decided_at cannot be shown later
+    CHOICE_IN_FUTURE = "choice_in_future"  # decided_at more than five minutes ahead of our clock
+    EXPIRED_CHOICE = "expired_choice"  # older than the policy allows; ask again
+    RECIPIENT_NOT_COVERED = "recipient_not_covered"  # the visitor was not told of this recipient
+    RECORD_REQUIRED = "record_required"  # this site grants only through POST /v1/consent
+    UNREADABLE = "unreadable_consent"  # a statement that cannot be read denies
+    GPC = "gpc"  # Global Privacy Control denies advertising for every recipient
+    WITHDRAWN = "withdrawn"  # a later act of the visitor says no
+
+
+class Regime(StrEnum):
+    """How silence is read: as no (opt_in) or, outside the EEA, UK and CH, as yes (opt_out)."""
+
+    OPT_IN = "opt_in"
+    OPT_OUT = "opt_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What one source says: recipient (or EVERY_RECIPIENT) to purposes. Absent means it abstains.
+
+    `denial` answers "why not?" where this signal denies, `silence` where it could have granted and did not.
+    """
+
+    source: str
+    grants: Mapping[Recipient, Purposes] = field(default_factory=dict)
+    denies: Mapping[Recipient, Purposes] = field(default_factory=dict)
+    denial: Reason = Reason.PURPOSE_NOT_GRANTED
+    silence: Reason = Reason.PURPOSE_NOT_GRANTED
+
+    def granted_to(self, recipient: Recipient) -> Purposes:
+        """Purposes this signal grants to one recipient."""
+        return self.grants.get(recipient, NOTHING) | self.grants.get(EVERY_RECIPIENT, NOTHING)
+
+    def denied_to(self, recipient: Recipient) -> Purposes:
+        """Purposes this signal denies to one recipient."""
+        return self.denies.get(recipient, NOTHING) | self.denies.get(EVERY_RECIPIENT, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A visitor's latest act as the ledger keeps it: when (epoch milliseconds) and what for whom."""
+
+    decided_ms: int
+    granted: Mapping[Recipient, Purposes]
+
+    def allows(self, recipient: Recipient, required: Purposes) -> bool:
+        """Whether every required purpose is granted to this recipient."""
+        return required <= self.granted.get(recipient, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`granted[recipient]` is the set of purposes; `signals` are the evidence it rests on."""
+
+    granted: Mapping[Recipient, Purposes]
+    regime: Regime
+    signals: tuple[Signal, ...]
+    policy_hash: str
+
+    def allows(self, recipient: Recipient, required: Purposes) -> bool:
+        """All, not any: every required purpose is granted for this recipient."""
+        return bool(required) and required <= self.granted.get(recipient, NOTHING)
+
+    def why_not(self, recipient: Recipient, required: Purposes) -> Reason:
+        """The reason of the strictest signal: a denial first, else what kept a statement from granting."""
+        missing = required - self.granted.get(recipient, NOTHING)
+        for signal in self.signals:
+            if signal.denied_to(recipient) & missing:
+                return signal.denial
+        for signal in self.signals:
+            if not missing <= signal.granted_to(recipient):
+                uncovered = bool(signal.grants) and recipient not in signal.grants
+                return Reason.RECIPIENT_NOT_COVERED if uncovered else signal.silence
+        return Reason.CHOICE_UNKNOWN
+
+
+def purposes(names: Iterable[str]) -> Purposes:
+    """Purposes by name; raises ValueError with the unknown name."""
+    return frozenset(Purpose(name) for name in names)

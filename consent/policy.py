@@ -1,0 +1,92 @@
+"""What a site's operator has answered about consent, and the regime that follows from it.
+
+Rules
+1. The establishment comes first: a controller established in the EEA, the UK or Switzerland needs opt-in
+   for every visitor, wherever they are (GDPR Art. 3(1); ePrivacy Art. 5(3)).
+2. A visitor's region may only tighten. An unknown region is the strictest one.
+3. Opt-out exists only for establishments elsewhere *and* visitors known to be elsewhere, and only where the
+   operator has chosen it.
+4. A policy that breaks a rule does not exist: the constructor raises ValueError with a sentence.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consent.model import Recipient, Regime
+
+EEA = frozenset(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split(),
+)
+OPT_IN_COUNTRIES = EEA | {"GB", "CH"}
+
+DEFAULT_MAX_AGE_DAYS = 183  # CNIL, DPC, Garante: six months as good practice
+HARD_MAX_AGE_DAYS = 395  # IAB TCF: remind at least every 13 months
+
+_REGION = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+
+
+class ConsentSource(StrEnum):
+    """Who is believed when it says *granted*."""
+
+    PAGE = "page"  # the operator declares that event fields carry the visitor's act
+    RECORDED = "recorded"  # only POST /v1/consent grants; event fields only restrict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One version of the text a visitor was shown, and the recipients it named."""
+
+    version: str
+    recipients: frozenset[Recipient]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePolicy:
+    """The consent rules of one site. `policy_hash` identifies the whole configuration it came from."""
+
+    site: str
+    establishment: str
+    consent_source: ConsentSource
+    recipients: frozenset[Recipient]
+    elsewhere: Regime = Regime.OPT_IN
+    choice_max_age_days: int = DEFAULT_MAX_AGE_DAYS
+    notices: tuple[Notice, ...] = ()
+    policy_hash: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Z]{2}", self.establishment):
+            raise ValueError(
+                f"site {self.site!r}: establishment must be the ISO country code of the controller's main "
+                f'establishment, such as "BE"; got {self.establishment!r}',
+            )
+        if not 1 <= self.choice_max_age_days <= HARD_MAX_AGE_DAYS:
+            raise ValueError(
+                f"site {self.site!r}: choice_max_age_days must lie between 1 and {HARD_MAX_AGE_DAYS}",
+            )
+        if self.elsewhere is Regime.OPT_OUT and self.establishment in OPT_IN_COUNTRIES:
+            raise ValueError(
+                f"site {self.site!r}: establishment {self.establishment} needs opt-in for every visitor: "
+                'elsewhere = "opt_out" is not available',
+            )
+
+    def regime(self, region: str | None) -> Regime:
+        """Which regime holds for a visitor from `region` (ISO 3166-1 or -2; None = unknown)."""
+        if self.establishment in OPT_IN_COUNTRIES or self.elsewhere is Regime.OPT_IN:
+            return Regime.OPT_IN
+        if region is None or not _REGION.match(region) or region[:2] in OPT_IN_COUNTRIES:
+            return Regime.OPT_IN
+        return Regime.OPT_OUT
+
+    def covered(self, notice_version: str | None) -> frozenset[Recipient]:
+        """The recipients a statement speaks for when it names none itself.
+
+        Without notices on file that is every configured recipient. With notices, a version that is not
+        among them covers nobody: we cannot show what the visitor was told.
+        """
+        if notice_version is None or not self.notices:
+            return self.recipients
+        for notice in self.notices:
+            if notice.version == notice_version:
+                return notice.recipients
+        return frozenset()

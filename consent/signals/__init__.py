@@ -1,0 +1,1 @@
+"""One file per kind of signal; each reads what one source says and never raises on its input."""

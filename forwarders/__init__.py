@@ -1,0 +1,1 @@
+"""How do we tell the vendor, and what did they say?  The only outbound sockets."""
