@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from consent.kinds import KINDS
-from consent.model import Purpose, Recipient, Regime
+from consent.kinds import KINDS, required_purposes
+from consent.model import Purpose, Purposes, Recipient, Regime
 from consent.policy import DEFAULT_MAX_AGE_DAYS, ConsentSource
 
 MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
@@ -38,9 +38,7 @@ class NoticeSettings(_Section):
 class SiteSettings(_Section):
     """`[[site]]`: one website whose pages may post events."""
 
-    id: str = Field(
-        description="Short name, part of every balance line.", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$"
-    )
+    id: str = Field(description="Short name, part of every balance line.", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     origins: list[str] = Field(description="Origins whose pages may post, such as https://shop.example.")
     hosts: list[str] = Field(
         default=[],
@@ -67,24 +65,16 @@ class SiteSettings(_Section):
         description="Country (ISO alpha-2) for phone numbers without a country.",
         pattern="^[A-Z]{2}$",
     )
-    destinations: list[str] | None = Field(
-        default=None, description="Destinations of this site; all if absent."
-    )
+    destinations: list[str] | None = Field(default=None, description="Destinations of this site; all if absent.")
     server_key: SecretStr | None = Field(
         default=None, description="Lets a server post for this site by name, as Authorization: Bearer KEY."
     )
-    notice: list[NoticeSettings] = Field(
-        default=[], description="Notice versions and the recipients they named."
-    )
+    notice: list[NoticeSettings] = Field(default=[], description="Notice versions and the recipients they named.")
 
 
 class _Destination(_Section):
-    recipient: Recipient | None = Field(
-        default=None, description="Another name for the recipient of this kind."
-    )
-    purposes: list[Purpose] = Field(
-        default=[], description="Purposes required in addition to the kind's floor."
-    )
+    recipient: Recipient | None = Field(default=None, description="Another name for the recipient of this kind.")
+    purposes: list[Purpose] = Field(default=[], description="Purposes required in addition to the kind's floor.")
     concurrency: int = Field(default=16, ge=1, le=256, description="Requests in flight at once.")
 
 
@@ -117,9 +107,7 @@ class MetaSettings(_Destination):
     browser_pixel: bool = Field(
         default=False, description="A Meta pixel runs on the page: leave external_id to it."
     )
-    test_event_code: str | None = Field(
-        default=None, description="Shows events in Meta's test view; they count."
-    )
+    test_event_code: str | None = Field(default=None, description="Shows events in Meta's test view; they count.")
 
 
 class StdoutSettings(_Destination):
@@ -136,9 +124,7 @@ class StoreSettings(_Section):
 
     url: str = Field(default="", description="redis://, rediss:// or unix://; empty = embedded under {var}.")
     mode: Literal["fsync"] = Field(default="fsync", description="A 2xx follows the fsynced write.")
-    timeout_s: float = Field(
-        default=2.0, gt=0, description="A write without an answer by then is unknown: 503."
-    )
+    timeout_s: float = Field(default=2.0, gt=0, description="A write without an answer by then is unknown: 503.")
     queue_events: int = Field(default=20_000, ge=1, description="Events waiting for a commit before 503.")
     flush_events: int = Field(default=256, ge=1, le=1000, description="Events in one commit at most.")
 
@@ -147,12 +133,8 @@ class KeysSettings(_Section):
     """`[keys]`: wrapped random roots, apart from the data."""
 
     dir: Path = Field(default=Path("{var}/keys"), description="Directory of wrapped roots, mode 0700.")
-    master: SecretStr | None = Field(
-        default=None, description="Master key, 32 bytes in base64 (environment)."
-    )
-    master_file: Path = Field(
-        default=Path("{var}/secrets/master"), description="File with the master, mode 0600."
-    )
+    master: SecretStr | None = Field(default=None, description="Master key, 32 bytes in base64 (environment).")
+    master_file: Path = Field(default=Path("{var}/secrets/master"), description="File with the master, mode 0600.")
 
 
 class RetentionSettings(_Section):
@@ -213,6 +195,12 @@ class Settings(_Section):
         """The recipient of a configured destination."""
         configured = self.destination[name]
         return configured.recipient or KINDS[configured.kind].recipient
+
+    def required_of(self, name: str) -> Purposes:
+        """The purposes a configured destination needs: its kind's floor plus what is configured."""
+        said = self.destination[name]
+        measurement_only = said.kind == "meta_capi" and said.measurement_only
+        return required_purposes(said.kind, extra=frozenset(said.purposes), measurement_only=measurement_only)
 
     @property
     def store_url(self) -> str:

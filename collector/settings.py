@@ -71,9 +71,7 @@ def _override(raw: dict[str, Any], path: list[str], value: str) -> None:
     for key in path[:-1]:
         section = section.setdefault(key, {})
         if not isinstance(section, dict):
-            raise SettingsError(
-                f"{PREFIX}{'__'.join(path).upper()} does not name a setting that can be set so."
-            )
+            raise SettingsError(f"{PREFIX}{'__'.join(path).upper()} does not name a setting that can be set so.")
     section[path[-1]] = _value(value)
 
 

@@ -78,10 +78,10 @@ class Destination(Protocol):
         """Its row in consent/kinds.py."""
         ...
 
-    def compose(self, record: Record, now_ms: int) -> Delivery | Skip:
+    def compose(self, record: Record, now_ms: int, /) -> Delivery | Skip:
         """The request for this record, or why there is none. Pure; never raises on a readable record."""
         ...
 
-    def judge(self, answer: Answer) -> Judgement:
+    def judge(self, answer: Answer, /) -> Judgement:
         """What the vendor's answer means. Pure; never raises, whatever the body holds."""
         ...

@@ -22,14 +22,13 @@ PARKED_COOL_DOWN_S = 300.0
 PARKED_RETRY_S = 60.0
 
 
-def backoff_s(attempt: int, chance: float, retry_after_s: float | None = None) -> float:
-    """Seconds until attempt number `attempt` (1 = the first) is repeated.
+def backoff_s(attempts: int, chance: float, retry_after_s: float | None = None) -> float:
+    """Seconds until the next attempt of a record that had `attempts` (0 or more) before this one.
 
     Exponential with full jitter and a cap (AWS Architecture Blog, "Exponential Backoff And Jitter"), on top
     of what the vendor asked for in Retry-After (RFC 9110, section 10.2.3), which is honoured up to an hour.
     """
-    doublings = min(max(attempt - 1, 0), 20)
-    return honoured_s(retry_after_s) + chance * min(CAP_S, BASE_S * 2.0**doublings)
+    return honoured_s(retry_after_s) + chance * min(CAP_S, BASE_S * 2.0 ** min(attempts, 20))
 
 
 def honoured_s(retry_after_s: float | None) -> float:

@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Protocol, TextIO
 
 import aiohttp
@@ -207,7 +208,7 @@ class HttpTransport:
             timeout=aiohttp.ClientTimeout(total=self._total_s, connect=left_s),
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, headers, await _beginning(response.content))
+            return Answer(response.status, headers, await _beginning(response))
 
     async def _print(self, body: bytes, write_by_s: float) -> Answer:
         """Write one line. In a thread: a reader that stops reading must stop this destination only."""
@@ -237,13 +238,20 @@ class HttpTransport:
         return url
 
 
-async def _beginning(content: aiohttp.StreamReader) -> bytes:
-    """At most ANSWER_BYTES. A connection with more to come is closed when the response is left."""
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """At most ANSWER_BYTES of the body. A connection with more to come is closed when the response is left.
+
+    If the rest is lost, a 2xx stays a 2xx: the vendor has the event, and asking again would repeat it.
+    """
     pieces: list[bytes] = []
     room = ANSWER_BYTES
-    while room and (piece := await content.read(room)):
-        pieces.append(piece)
-        room -= len(piece)
+    try:
+        while room and (piece := await response.content.read(room)):
+            pieces.append(piece)
+            room -= len(piece)
+    except (aiohttp.ClientError, OSError):
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise
     return b"".join(pieces)
 
 

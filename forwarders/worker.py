@@ -3,10 +3,10 @@
 Rules
 1. One worker per destination. Workers share no connection, slot, queue or breaker, so that a slow or dead
    destination never slows another.
-2. Every claimed entry gets one fate (`deliver_one`, on one screen) or stays pending and is claimed again: after
-   a crash, or when the store cannot be asked. Without the ledger's answer nothing is sent.
-3. The consent behind a request is at most a second old when its first byte is written, counted from before
-   the ledger was asked. Whatever delays the request longer makes it a retry, which asks again.
+2. Every claimed entry gets one fate (`deliver_one`, on one screen). Without the ledger's answer nothing is sent:
+   the entry waits in its place. What has no fate when the process ends is pending and claimed again.
+3. The consent behind a request is at most a second old when its first byte is written (forwarders/recheck.py
+   says by when, forwarders/transport.py holds to it). Whatever takes longer is a retry, which asks again.
 4. On cancellation a worker claims nothing more, gives what is in flight a grace, settles it, and ends.
 5. Logs name the destination and closed labels, never anything of a record.
 """
@@ -14,25 +14,26 @@ Rules
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from collector.intake.record import Record, UnreadableRecord, from_bytes
-from collector.store.buffer import Buffer, Dead, Dropped, Entry, Fate, HandedOver, Retry, StoreUnavailable
-from collector.store.group_commit import GroupCommit
-from collector.store.sealing import Opened, Unreadable
-from consent.model import Choice, Purposes, Reason, Recipient
-from consent.recheck import still_allowed
-from forwarders.contract import Answer, Delivery, Destination, Judgement, Skip, Verdict
+from collector.store.buffer import Buffer, Dead, Dropped, Entry, Fate, HandedOver, Retry
+from collector.store.connection import StoreUnavailable
+from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
+from collector.store.sealing import Cause, Opened, Unreadable
+from consent.model import Purposes, Reason, Recipient
+from forwarders.contract import Delivery, Destination, Judgement, Skip, Verdict
+from forwarders.recheck import Ledger, Recheck
 from forwarders.retry import PARKED_RETRY_S, Breaker, State, backoff_s
 from forwarders.transport import Transport, TransportError
 
 BLOCK_MS = 2000
-FRESH_S = 1.0
 GRACE_S = 8.0
 STORE_PAUSE_S = 0.5
-LEDGER_BATCH = 256
+LONGEST_LOOK_S = 0.25  # an open breaker is looked at again so often
+INTERNAL_ERROR = "internal_error"
 
 _log = logging.getLogger("sluis.deliver")
 
@@ -42,14 +43,6 @@ class Opener(Protocol):
 
     def open(self, sealed: bytes) -> Opened:
         """The record's bytes and its clear header; raises Unreadable."""
-        ...
-
-
-class Ledger(Protocol):
-    """What the worker needs of collector/store/ledger.py."""
-
-    async def latest(self, subjects: Sequence[bytes]) -> Sequence[Choice | None]:
-        """The latest choice of each subject, in order; raises StoreUnavailable."""
         ...
 
 
@@ -75,6 +68,8 @@ class Means:
     now_ms: Callable[[], int]
     clock: Callable[[], float]
     chance: Callable[[], float]
+    grace_s: float = GRACE_S
+    store_pause_s: float = STORE_PAUSE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,36 +82,6 @@ class Health:
     handed_over_ms: int
 
 
-class Recheck:
-    """Asks the ledger on behalf of many records in one round trip."""
-
-    def __init__(self, lane: Lane, ledger: Ledger, clock: Callable[[], float]) -> None:
-        self._lane = lane
-        self._ledger = ledger
-        self._clock = clock
-        self.lookups = GroupCommit[Sequence[bytes], tuple[Sequence[Choice | None], float]](
-            self._look_up, max_weight=LEDGER_BATCH
-        )
-
-    async def __call__(self, record: Record) -> Reason | float:
-        """Why the record may not leave, or else the time by which it must start to be written."""
-        if record.recipient != self._lane.recipient:
-            return Reason.RECIPIENT_NOT_COVERED  # the visitor agreed to another recipient than today's
-        latest, asked_s = await self.lookups.submit(record.subjects)
-        granted = frozenset(record.granted)
-        reason = still_allowed(self._lane.recipient, granted, self._lane.required, record.regime, latest)
-        return asked_s + FRESH_S if reason is None else reason
-
-    async def _look_up(
-        self, batch: list[Sequence[bytes]]
-    ) -> list[tuple[Sequence[Choice | None], float]]:
-        # The time is taken before the question: a withdrawal recorded after it may be missing in the answer.
-        asked_s = self._clock()
-        distinct = list(dict.fromkeys(subject for subjects in batch for subject in subjects))
-        latest = dict(zip(distinct, await self._ledger.latest(distinct), strict=True))
-        return [([latest[subject] for subject in subjects], asked_s) for subjects in batch]
-
-
 class Worker:
     """Delivers the stream of one destination until it is cancelled."""
 
@@ -124,13 +89,14 @@ class Worker:
         self._lane = lane
         self._means = means
         self._name = lane.destination.name
-        self._recheck = Recheck(lane, means.ledger, means.clock)
+        self._recheck = Recheck(lane.recipient, lane.required, means.ledger, means.clock)
         self._settles = GroupCommit[tuple[Entry, Fate], None](self._settle_all)
         self._slots = asyncio.Semaphore(lane.concurrency)
         self._breaker = Breaker()
         self._flying: set[asyncio.Task[None]] = set()
         self._landed = asyncio.Event()
         self._handed_over_ms = 0
+        self._store_away = False
 
     @property
     def health(self) -> Health:
@@ -140,7 +106,7 @@ class Worker:
     async def run(self) -> None:
         """Claim and deliver for ever. On cancellation: rule 4."""
         async with asyncio.TaskGroup() as own:
-            own.create_task(self._recheck.lookups.run())
+            own.create_task(self._recheck.run())
             own.create_task(self._settles.run())
             try:
                 while True:
@@ -149,7 +115,7 @@ class Worker:
                 await self._land()
 
     async def deliver_one(self, entry: Entry) -> Fate:
-        """The fate of one entry. Raises StoreUnavailable if the ledger cannot be asked: it stays pending."""
+        """The fate of one entry. Raises StoreUnavailable if the ledger cannot be asked."""
         record = self._read(entry)
         if isinstance(record, Dead | Dropped):
             return record
@@ -161,7 +127,7 @@ class Worker:
         if isinstance(delivery, Skip):
             return Dropped(delivery)
         async with self._slots:
-            allowed = await self._recheck(record)
+            allowed = await self._recheck.may_leave(record)
             if isinstance(allowed, Reason):
                 return Dropped(allowed)
             if not self._breaker.admits(self._means.clock()):
@@ -174,21 +140,24 @@ class Worker:
         try:
             record = from_bytes(self._means.opener.open(entry.sealed).plaintext)
         except Unreadable as error:
-            if error.cause == "key_destroyed":  # its day is over: it has ended as retention promises
+            if error.cause is Cause.KEY_DESTROYED:  # its day is over: it has ended as retention promises
                 return Dropped(error.cause)
             return Dead(error.cause)
         except UnreadableRecord:
-            return Dead("unknown_format")
-        return record if record.destination == self._name else Dead("forged")
+            return Dead(Cause.UNKNOWN_FORMAT)
+        return record if record.destination == self._name else Dead(Cause.FORGED)
 
     async def _send(self, delivery: Delivery, write_by_s: float) -> Judgement:
+        """Send and judge. Nothing that goes wrong here may leave the breaker waiting for its probe."""
         try:
-            answer: Answer = await self._means.transport.send(delivery, write_by_s)
+            return self._lane.destination.judge(await self._means.transport.send(delivery, write_by_s))
         except TransportError as error:
             return Judgement(Verdict.RETRY, error.cause)
-        return self._lane.destination.judge(answer)
+        except Exception:
+            self._breaker.failed(self._means.clock(), self._means.chance(), INTERNAL_ERROR)
+            raise
 
-    def _fate(self, judgement: Judgement, attempt: int, expires_ms: int) -> Fate:
+    def _fate(self, judgement: Judgement, attempts: int, expires_ms: int) -> Fate:
         """What a verdict means for the record, and for the breaker."""
         now_s, chance, cause = self._means.clock(), self._means.chance(), judgement.cause
         match judgement.verdict:
@@ -207,7 +176,7 @@ class Worker:
                 wait_s = judgement.retry_after_s
                 if self._breaker.failed(now_s, chance, cause, wait_s):
                     _log.warning("destination %s open: %s", self._name, cause)
-                return self._later(backoff_s(attempt, chance, wait_s), expires_ms)
+                return self._later(backoff_s(attempts, chance, wait_s), expires_ms)
 
     def _answered(self) -> None:
         if self._breaker.answered():
@@ -216,3 +185,83 @@ class Worker:
     def _later(self, wait_s: float, expires_ms: int) -> Retry:
         """Due after the wait, or when the record expires: its end is not late because its vendor is."""
         return Retry(min(self._means.now_ms() + max(0, round(wait_s * 1000)), expires_ms))
+
+    async def _room(self) -> int:
+        """Wait until a claim is worth its round trip; how many entries it may bring.
+
+        Half of what may be in flight is refilled at a time. With an open breaker one entry at a time is
+        claimed, and only when a probe is due.
+        """
+        most = self._lane.concurrency
+        while True:
+            self._landed.clear()
+            now_s, flying = self._means.clock(), len(self._flying)
+            running = self._breaker.state is State.RUNNING
+            if flying <= (most if running else 0) and (count := self._breaker.room(now_s, 2 * most - flying)):
+                return count
+            pause_s = None if flying else min(self._breaker.until_s - now_s, LONGEST_LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._landed.wait()
+
+    async def _claim(self, count: int) -> None:
+        try:
+            entries = await self._means.buffer.claim(self._name, count, BLOCK_MS)
+        except StoreUnavailable:
+            await self._store_is_away()
+            return
+        self._store_away = False
+        for entry in entries:
+            task = asyncio.create_task(self._live(entry))
+            self._flying.add(task)
+            task.add_done_callback(self._has_landed)
+
+    async def _live(self, entry: Entry) -> None:
+        """Deliver and settle. What nobody foresaw is a dead letter that says so, not an endless loop."""
+        fate: Fate | None = None
+        while fate is None:
+            try:
+                fate = await self.deliver_one(entry)
+            except StoreUnavailable:
+                await self._store_is_away()
+            except Exception as error:  # noqa: BLE001 -- its text may quote the record: only its type is logged
+                _log.error("destination %s: unforeseen %s", self._name, type(error).__name__)
+                fate = Dead(INTERNAL_ERROR)
+        await self._settle(entry, fate)
+
+    async def _settle(self, entry: Entry, fate: Fate) -> None:
+        """Settle, however long the store is away: a hand-over that nobody notes would be repeated."""
+        while True:
+            try:
+                await self._settles.submit((entry, fate))
+            except (CommitFailed, QueueFull):
+                await self._store_is_away()
+            else:
+                return
+
+    async def _settle_all(self, batch: list[tuple[Entry, Fate]]) -> list[None]:
+        await self._means.buffer.settle(self._name, batch)
+        return [None] * len(batch)
+
+    async def _store_is_away(self) -> None:
+        """Say so once, and hold the place of the entry: no more is claimed than can be settled."""
+        if not self._store_away:
+            _log.warning("destination %s: the store is away", self._name)
+        self._store_away = True
+        await asyncio.sleep(self._means.store_pause_s)
+
+    def _has_landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self._landed.set()
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("destination %s: unsettled after %s", self._name, type(error).__name__)
+
+    async def _land(self) -> None:
+        """Give what is in flight its grace. What is not settled by then stays pending."""
+        if self._flying:
+            _, late = await asyncio.wait(self._flying, timeout=self._means.grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._recheck.close()
+        await self._settles.close()

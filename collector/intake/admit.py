@@ -69,7 +69,7 @@ def admit(event: Event, facts: Facts, site: Site, heard: Heard, keys: DomainKeys
             made = pseudonymise.record(event, facts, site, target, visitor, heard.decision, heard.country)
             admission.records.append(made)
         admission.destinations[target.name] = QUEUED if why_not is None else f"skipped:{why_not}"
-    _conclude(admission, heard.statement)
+    _conclude(admission, heard.statement, visitor)
     return admission
 
 
@@ -119,8 +119,9 @@ def _why_not(
     return None
 
 
-def _conclude(admission: Admission, statement: Statement | None) -> None:
-    if statement is not None:
+def _conclude(admission: Admission, statement: Statement | None, visitor: Visitor) -> None:
+    # A refusal by nobody in particular leaves no row: there is no one to remember it for.
+    if statement is not None and (visitor.is_known or admission.records):
         admission.act = statement.act or statement.lowers
         admission.lowers = statement.act is None
     if admission.records:

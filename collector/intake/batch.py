@@ -1,8 +1,8 @@
 """A request body, whole: parsed, each event admitted, one result per event in the order they came.
 
 The choice in the ledger may be needed (an event that says nothing of consent, or a site whose choices must be
-recorded). Since no event is kept across an await, the first pass then returns `NeedsLedger` with the references to
-look up, and the caller runs a second pass over the same bytes with the answers.
+recorded). Since no event is kept across an await, the first pass then names the references it `wants`, and the
+caller runs a second pass over the same bytes with the answers.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,13 @@ class TooManyEvents(BadBatch):
 
 
 @dataclass(frozen=True, slots=True)
-class NeedsLedger:
-    """References whose latest choice decides."""
+class Admitted:
+    """One admission per event, what should not have happened (for the log), and what the ledger is needed for."""
 
-    subjects: frozenset[bytes]
+    admissions: list[Admission]
+    faults: list[Exception]
+    wants: frozenset[bytes]
+    """References to look up before these admissions count; empty if they stand."""
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Batch:
 
 def admit_body(
     body: Body, facts: Facts, site: Site, keys: DomainKeys, max_events: int, latest: Latest | None
-) -> tuple[list[Admission], list[Exception]] | NeedsLedger:
+) -> Admitted:
     """Admit every event of a body. With `latest` None the ledger has not been read yet.
 
     Raises BadBatch or TooManyEvents for the request, KeyMissing if nothing can be pseudonymised now.
@@ -63,9 +66,7 @@ def admit_body(
     raw_events, consent, context = _unpack(body.json, max_events)
     batch = Batch(facts, site, keys, body, consent, context, latest)
     admissions = [_admit_one(raw, batch) for raw in raw_events]
-    if batch.wanted:
-        return NeedsLedger(frozenset(batch.wanted))
-    return admissions, batch.faults
+    return Admitted(admissions, batch.faults, frozenset(batch.wanted))
 
 
 def _unpack(said: Any, max_events: int) -> tuple[list[Any], Any, Any]:

@@ -78,11 +78,13 @@ _FROZEN_IOS: Final = 18
 _TELEVISION: Final = re.compile(
     r"\bTV\b|SmartTV|SMART-TV|HbbTV|AppleTV|Web0S|BRAVIA|\bAFT\w+|CrKey|Roku|PlayStation|Xbox|Nintendo"
 )
-_TABLET: Final = re.compile(r"\biPad\b|\bTablet\b(?! PC)|\bPlayBook\b|\bKindle\b|\bAndroid\b(?!.*\bMobile\b)")
+_TABLET: Final = re.compile(
+    r"\biPad\b|\bTablet\b(?! PC)|\bPlayBook\b|\bKindle\b|^(?!.*(?:\bMobi|\bOpera Mini\b)).*\bAndroid\b"
+)
 _MOBILE: Final = re.compile(r"\bMobi|\biPhone\b|\biPod\b|\bOpera Mini\b|\bKAIOS\b|\bWindows Phone\b")
 _DESKTOPS: Final = frozenset({"Windows", "Macintosh", "Linux", "Chrome OS"})
 
-_LANGUAGE: Final = re.compile(r"\s*([A-Za-z]{2,3})(?![A-Za-z0-9])")
+_LANGUAGE: Final = re.compile(r"\s*(?!und\b)([A-Za-z]{2,3})(?![A-Za-z0-9])", re.ASCII | re.IGNORECASE)
 
 # Those that declare themselves: "...bot" as the end of a word (not the phones of the brand Cubot), the words for
 # crawling, the address of a page about the crawler ("+https://..."), and the known ones that have neither.
@@ -91,8 +93,8 @@ _DECLARED_BOT: Final = re.compile(
     r"""(?<!cu)bot(?![a-z]) | crawl | spider | slurp | \+https?:// | facebookexternalhit | facebookcatalog
       | meta-external | mediapartners-google | apis-google | feedfetcher | googleother
       | google-(?:inspection|read|safety) | chrome-lighthouse | bingpreview | ia_archiver | ^whatsapp/
-      | embedly | vkshare | w3c_validator
-      | (?:chatgpt|perplexity|claude|mistralai)-user | gtmetrix | statuscake | pingdom | site24x7 | newrelicpinger""",
+      | embedly | vkshare | w3c_validator | (?:chatgpt|perplexity|claude|mistralai)-user | gtmetrix
+      | statuscake | pingdom | site24x7 | newrelicpinger""",
     re.IGNORECASE | re.VERBOSE,
 )
 

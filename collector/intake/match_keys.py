@@ -39,8 +39,8 @@ _SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 
 # One "@", a domain of at least two labels, nothing that only quoted or bracketed forms have. Not stricter:
 # whether a mailbox exists is not ours to say, and letters outside ASCII are allowed (RFC 6531).
-_ATOM: Final = r'[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f\ud800-\udfff]'
-_LABEL: Final = rf"(?!-)(?:(?!\.){_ATOM})+(?<!-)"
+_ATOM: Final = r'[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f\u2000-\u206f\ud800-\udfff]'
+_LABEL: Final = r"(?!-)[^\s\x00-,./:-@\[-`{-\x7f\u2000-\u206f\ud800-\udfff]+(?<!-)"
 _EMAIL: Final = re.compile(rf"{_ATOM}+@(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 _DOTLESS_DOMAINS: Final = frozenset({"gmail.com", "googlemail.com"})
 _CLEAR_POSTAL_CODE: Final = re.compile(r"(?=.*\d)[\w -]{1,12}")
@@ -118,7 +118,7 @@ def _google_email(text: str, place: Place) -> str | None:
         return None
     local, _, domain = address.partition("@")
     if domain in _DOTLESS_DOMAINS:
-        local = local.replace(".", "")
+        local = _lower(local.replace(".", ""))
     return f"{local}@{domain}" if local else None
 
 

@@ -2,7 +2,8 @@
 
 Rules, in order (source: Meta's and Google's user-data pages, and the numbering plans of `phonenumbers`):
 1. digits of every script count; letters, an extension ("ext. 5") and the trunk zero of "+44 (0)20" do not;
-2. "+" or "00" in front says that it is international: it is read that way;
+2. "+" or "00" in front says that it is international: it is read that way, valid or, with "+", of a possible
+   length (numbering plans open ranges faster than tables follow);
 3. else it is national to the first of the given countries where it is a valid number;
 4. else its digits are international if they are valid with "+" in front;
 5. else it is dropped. A number is never guessed: two numbers in one field, or a national number of an
@@ -37,7 +38,9 @@ def e164(text: str, countries: Iterable[str]) -> str | None:
     written = _EXTENSION.sub("", ascii_digits(text).translate(_PLUS_SIGNS))
     found = _read(_TRUNK_ZERO.sub("", written), tried)
     # Where the zero belongs to the number (Italy: "+39 (0)6 ...") it is only valid with it.
-    return found or (_read(written, tried) if _TRUNK_ZERO.search(written) else None)
+    if found is None and _TRUNK_ZERO.search(written):
+        found = _read(written, tried)
+    return found or _possible(_NOT_DIALLED.sub("", _TRUNK_ZERO.sub("", written)))
 
 
 def _read(written: str, countries: tuple[str, ...]) -> str | None:
@@ -50,6 +53,18 @@ def _read(written: str, countries: tuple[str, ...]) -> str | None:
         return international or _valid("+" + digits, None)
     national = (_valid(digits, country) for country in countries)
     return next((number for number in national if number), None) or _valid("+" + digits, None)
+
+
+def _possible(dialled: str) -> str | None:
+    if not dialled.startswith("+") or dialled.count("+") > 1 or len(dialled) > _MAX_DIGITS:
+        return None
+    try:
+        number = phonenumbers.parse(dialled, None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _valid(dialled: str, country: str | None) -> str | None:

@@ -75,21 +75,25 @@ class DomainKeys:
         return key
 
 
+def reference(subject_key: bytes, label: str, value: str) -> bytes:
+    """The 16-byte ledger reference of one identifier; `label` is choice, client, user or event."""
+    return hmac.digest(subject_key, f"{label}\0{value}".encode(), "sha256")[:SUBJECT_BYTES]
+
+
 class Visitor:
     """The identifiers one event carries, and their references. Lives within one synchronous step."""
 
-    __slots__ = ("_keys", "_site", "best", "digest", "period", "subjects", "user_id")
+    __slots__ = ("_keys", "_site", "best", "digest", "is_known", "period", "subjects", "user_id")
 
     def __init__(self, event: Event, choice_id: str | None, site: Site, keys: DomainKeys, now_ms: int) -> None:
         event_id = event.event_id or ""
         self._keys, self._site = keys, site.id
         self.user_id = None if event.user_id is None else str(event.user_id)
         stated = (("choice", choice_id), ("client", event.client_id), ("user", self.user_id))
-        named = [f"{label}\0{value}" for label, value in stated if value]
         key = keys.subject(site.id)
-        self.subjects = [
-            hmac.digest(key, name.encode(), "sha256")[:SUBJECT_BYTES] for name in named or [f"event\0{event_id}"]
-        ]
+        known = [reference(key, label, value) for label, value in stated if value]
+        self.is_known = bool(known)
+        self.subjects = known or [reference(key, "event", event_id)]
         self.best = event.client_id or choice_id or self.user_id or event_id
         self.period = period_of(choice_id, now_ms)
         if not keys.has(self.period):

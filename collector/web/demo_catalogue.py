@@ -1,7 +1,7 @@
 """What the demo shop sells, in which languages, and how a basket is written in an address.
 
-Rules: prices are whole euro cents; a basket is public, short and impersonal, because it travels in the address so that
-the shop needs nothing stored in the browser. What a basket does not understand, it leaves out.
+Rules: prices are whole euro cents. A basket is short and impersonal, because it travels in the address: the shop
+needs nothing stored in the browser. What is not understood in a basket is left out.
 """
 
 import json
@@ -81,7 +81,7 @@ def money(cents: int, language: str) -> str:
 
 
 def preferred_language(accept_language: str) -> str:
-    """The first language of the shop in an `Accept-Language` header by its weights (RFC 9110 12.5.4), or English."""
+    """The shop's language that an `Accept-Language` header weighs most (RFC 9110 12.5.4), else English."""
     wishes = []
     for position, item in enumerate(accept_language[:500].split(",")):
         tag, _, weight = item.partition(";")

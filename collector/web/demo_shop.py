@@ -1,8 +1,8 @@
 """The demo shop under `/demo/`: a small real shop, in three languages, that uses `/sluis.js` as any site would.
 
-Rules: it stores nothing on the server and sets no cookie; personal data never stands in an address, because the
-order is "placed" inside the page and reaches the collector only through the SDK, if the visitor consented. Every page
-works under a policy without inline script or style, so that a site can copy it as it is.
+Rules: it stores nothing on the server and sets no cookie. Personal data never stands in an address: the order is
+"placed" inside the page and reaches the collector only through the SDK, if the visitor consented. Every page works
+under a policy without inline script or style, so that a site can copy it as it is.
 """
 
 import json

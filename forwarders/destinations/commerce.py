@@ -1,6 +1,6 @@
 """Amounts, currencies and words of e-commerce properties, as any vendor can take them.
 
-Properties are a visitor's browser talking: a value that cannot be read gives None, never a guess or a default.
+Properties are a visitor's browser talking: what cannot be read gives None, never a guess or a default.
 """
 
 import re

@@ -6,7 +6,6 @@ Source: developers.google.com/analytics/devguides/collection/protocol/ga4/refere
 - GA4 gives no receipt: it answers 2xx to rubbish too. So every limit is kept before sending, with a note.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +21,7 @@ from consent.kinds import KINDS
 from consent.model import Purpose
 from forwarders.contract import Answer, Delivery, Judgement, Skip
 from forwarders.destinations.ga4_params import event_params
-from forwarders.destinations.ga4_values import Notes
+from forwarders.destinations.ga4_values import Notes, is_name
 from forwarders.destinations.http_answers import by_status
 
 MAX_BODY = 130_000  # bytes; "smaller than 130 kB"
@@ -31,7 +30,6 @@ MAX_NOTES = 25
 
 _MAX_AGE_MS = int(KINDS["ga4"].max_age.total_seconds() * 1000)
 _HEADERS: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
-_NAME = re.compile(r"(?!firebase_|ga_|google_)[A-Za-z][A-Za-z0-9_]{0,39}")
 _RESERVED = frozenset(
     "ad_activeview ad_click ad_exposure ad_impression ad_query ad_reward adunit_exposure app_clear_data "
     "app_exception app_install app_remove app_store_refund app_store_subscription_cancel "
@@ -65,13 +63,13 @@ class Ga4:
         query = {"measurement_id": self.measurement_id, "api_secret": self.api_secret}
         return f"{self.endpoint}?{urlencode(query)}"
 
-    def compose(self, record: Record, now_ms: int) -> Delivery | Skip:
+    def compose(self, record: Record, now_ms: int, /) -> Delivery | Skip:
         """One request with one event. An event from the future is dated now: GA4 takes the past only."""
         if not record.client_id:
             return Skip.NO_CLIENT_ID
         if now_ms - record.occurred_ms > _MAX_AGE_MS:
             return Skip.TOO_OLD
-        if record.name in _RESERVED or not _NAME.fullmatch(record.name):
+        if record.name in _RESERVED or not is_name(record.name):
             return Skip.NAME_NOT_ALLOWED
         notes: Notes = []
         envelope = _envelope(record, min(record.occurred_ms, now_ms), notes)
@@ -82,7 +80,7 @@ class Ga4:
             body = _shortened(envelope, params, notes)
         return Delivery("POST", self._url, _HEADERS, body, tuple(dict.fromkeys(notes))[:MAX_NOTES])
 
-    def judge(self, answer: Answer) -> Judgement:
+    def judge(self, answer: Answer, /) -> Judgement:
         """By status alone: the body is always empty."""
         return by_status(answer)
 
@@ -116,6 +114,8 @@ def _shortened(envelope: Mapping[str, Any], params: dict[str, Any], notes: Notes
     body = orjson.dumps(envelope)
     while len(body) >= MAX_BODY and (kept := params.get("items")):
         params["items"] = kept[: len(kept) // 2]
+        if len(kept) == 1:
+            del params["items"]
         body = orjson.dumps(envelope)
     notes.append(f"items: cut to {len(params.get('items', ()))}, a request stays under {MAX_BODY // 1000} kB")
     return body

@@ -1,7 +1,7 @@
 """The `items` of an e-commerce event, within what GA4 takes.
 
-Source: Measurement Protocol reference and "Recommended events": at most 200 items, each with item_id or item_name,
-text and numbers only, at most 27 parameters of one's own.
+Source: Measurement Protocol reference and "Recommended events": at most 200 items, each with item_id or
+item_name, text and numbers only, at most 27 parameters of one's own.
 """
 
 from collections.abc import Mapping

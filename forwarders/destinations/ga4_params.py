@@ -1,7 +1,7 @@
 """The parameters of a GA4 event: what Sluis says itself, then the event's properties, within GA4's limits.
 
-What Sluis says itself cannot be overridden by a property: the page's address arrives minimised in the record, and
-a property of the same name would bring the raw one back.
+What Sluis says itself cannot be overridden by a property: the page's address arrives minimised in the
+record, and a property of the same name would bring the raw one back.
 """
 
 from collections.abc import Mapping
@@ -28,14 +28,16 @@ MAX_PAGE_TITLE = 300
 
 MONEY_EVENTS = frozenset(
     "purchase refund add_to_cart remove_from_cart view_item view_cart begin_checkout add_to_wishlist "
-    "add_payment_info add_shipping_info generate_lead qualify_lead working_lead disqualify_lead close_convert_lead "
-    "close_unconvert_lead".split(),
+    "add_payment_info add_shipping_info generate_lead qualify_lead working_lead disqualify_lead "
+    "close_convert_lead close_unconvert_lead".split(),
 )
 """Events whose `value` is money: GA4 exports it only together with `currency` ("Recommended events")."""
 
 _OURS = frozenset(
-    "session_id engagement_time_msec page_location page_referrer page_title timestamp_micros".split(),
+    "session_id engagement_time_msec page_location page_referrer page_title timestamp_micros client_id user_id "
+    "user_agent ip_override".split(),
 )
+"""Names a property cannot set: Sluis says them from the event, or (the last two) never."""
 _DOCUMENTED: Mapping[str, Reader] = {
     "items": items,
     "currency": currency_code,
@@ -44,9 +46,9 @@ _DOCUMENTED: Mapping[str, Reader] = {
     **dict.fromkeys("value shipping tax".split(), amount),
     **dict.fromkeys(
         "affiliation campaign campaign_id content content_id content_type coupon creative_name creative_slot "
-        "customer_type disqualified_lead_reason group_id item_id item_list_id item_list_name item_name lead_source "
-        "lead_status medium method payment_type promotion_id promotion_name search_term shipping_tier source term "
-        "unconvert_lead_reason virtual_currency_name".split(),
+        "customer_type disqualified_lead_reason group_id item_id item_list_id item_list_name item_name "
+        "lead_source lead_status medium method payment_type promotion_id promotion_name search_term "
+        "shipping_tier source term unconvert_lead_reason virtual_currency_name".split(),
         scalar,
     ),
 }
@@ -88,7 +90,7 @@ def _said_by_us(record: Record, notes: Notes) -> dict[str, Any]:
 def _reader_of_own(name: str, notes: Notes) -> Reader | None:
     """How to read a parameter GA4 does not document; None with a note if it may not be sent."""
     if name in _OURS:
-        notes.append(f"{name}: the property was dropped, it is set from the event itself")
+        notes.append(f"{name}: the property was dropped, only the event itself may say it")
         return None
     if not is_name(name):
         notes.append("a parameter was dropped, GA4 does not take its name")

@@ -1,9 +1,9 @@
 """Names and values GA4 takes in the parameters of an event and of an item.
 
 Source: Measurement Protocol reference, "Limitations" and "Reserved names" (developers.google.com/analytics/
-devguides/collection/protocol/ga4). GA4 answers 2xx to everything and silently discards what breaks a limit, so
-each limit is kept here and each repair leaves a note. A note names a parameter and never says its value; a name
-GA4 would not take is not repeated either, since it may be anything.
+devguides/collection/protocol/ga4). GA4 answers 2xx to everything and silently discards what breaks a limit,
+so each limit is kept here and each repair leaves a note. A note names a parameter and never says its value;
+a name GA4 would not take is not repeated either, since it may be anything.
 """
 
 import re
@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?!firebase_|ga_|google_)[A-Za-z][A-Za-z0-9_]{0,39}")
 
 
 def is_name(name: Any) -> bool:
-    """Whether GA4 takes a parameter of this name."""
+    """Whether GA4 takes an event or a parameter of this name."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
@@ -36,7 +36,8 @@ def scalar(name: str, value: Any, notes: Notes) -> Scalar | None:
     if kind is bool:
         return "true" if value else "false"
     if (kind is int or kind is float) and -MAX_NUMBER <= value <= MAX_NUMBER:
-        return value  # type: ignore[no-any-return]  # the line above says what it is
+        known: int | float = value
+        return known
     if value is not None:
         notes.append(f"{name}: dropped, GA4 takes text and numbers only")
     return None

@@ -1,7 +1,7 @@
 """What an HTTP status means where the vendor says nothing more precise (RFC 9110, sections 10.2.3 and 15).
 
-A 2xx is never sent again. What may pass by itself is tried later; a refusal of credentials is about our set-up,
-not about the event; a redirect is not followed, for it could lead anywhere.
+A 2xx is never sent again. What may pass by itself is tried later; a refusal of credentials is about our
+set-up, not about the event; a redirect is not followed, for it could lead anywhere.
 """
 
 from email.utils import parsedate_to_datetime
@@ -12,16 +12,18 @@ HANDED_OVER = Judgement(Verdict.HANDED_OVER)
 
 _LATER = frozenset({408, 429})
 _SET_UP = frozenset({401, 403, 407})
+_SUCCESS = range(200, 300)
+_FINAL = range(200, 500)  # 5xx and what is no final status say nothing of the event
 _MAX_DIGITS = 9
 
 
 def by_status(answer: Answer) -> Judgement:
     """The judgement by status alone; `cause` is `http_NNN`."""
     status = answer.status
-    if 200 <= status < 300:  # noqa: PLR2004 -- the class of success
+    if status in _SUCCESS:
         return HANDED_OVER
     cause = f"http_{status}"
-    if status in _LATER or not 200 <= status < 500:  # noqa: PLR2004 -- 5xx, and whatever is no final status
+    if status in _LATER or status not in _FINAL:
         return Judgement(Verdict.RETRY, cause, retry_after_s(answer))
     return Judgement(Verdict.BROKEN if status in _SET_UP else Verdict.REFUSED, cause)
 

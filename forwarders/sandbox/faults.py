@@ -1,13 +1,13 @@
 """Scripted answers: what the sandbox should do wrong, for the next so many requests of a destination.
 
-A fault comes from a person or a test as JSON; whatever is wrong with it is said in a sentence that names the field.
+A fault comes from a person or a test as JSON; what is wrong with it is said in a sentence that names the field.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -84,7 +84,10 @@ class FaultScript:
 
     def waiting(self) -> list[dict[str, Any]]:
         """What is still scripted; `times` is what is left of it."""
-        return [{**asdict(scripted.fault), "times": scripted.left} for scripted in self._queue]
+        return [
+            {name: getattr(scripted.fault, name) for name in _RULES} | {"times": scripted.left}
+            for scripted in self._queue
+        ]
 
     def clear(self) -> None:
         """Nothing is scripted any more."""
@@ -106,7 +109,8 @@ def read_fault(raw: bytes) -> Fault:
             raise FaultError(f"{key} must be {_RULES[key][1]}.")
     if "destination" not in given:
         raise FaultError("destination is missing: say ga4 or meta.")
-    fault = Fault(**given)
+    headers = {name.lower(): text for name, text in given.get("headers", {}).items()}
+    fault = Fault(**{**given, "headers": headers or None})
     _refuse_contradictions(fault)
     return fault
 
@@ -122,6 +126,13 @@ def _refuse_contradictions(fault: Fault) -> None:
 
 def _is_whole(lowest: int, highest: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and lowest <= value <= highest
+
+
+def _is_body(value: object) -> bool:
+    try:
+        return value is not None and bool(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        return False
 
 
 def _are_headers(value: object) -> bool:
@@ -140,6 +151,6 @@ _RULES: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "status": (_is_whole(_STATUSES.start, _STATUSES.stop - 1), "an HTTP status from 200 to 599"),
     "delay_ms": (_is_whole(0, LONGEST_DELAY_MS), f"milliseconds from 0 to {LONGEST_DELAY_MS}"),
     "close": (lambda value: isinstance(value, bool), "true or false"),
-    "body": (lambda value: value is not None, "text or JSON"),
+    "body": (_is_body, "text or JSON, nested 250 deep at most"),
     "headers": (_are_headers, "an object of header names and texts, without the framing ones"),
 }

@@ -42,9 +42,7 @@ MOST_EVENTS: Final = 25
 _MEASUREMENT_ID = re.compile(r"G-[A-Z0-9]{4,16}")
 
 
-def check_ga4(
-    query: Mapping[str, str], body: object, headers: Mapping[str, str], now_ms: int
-) -> list[Violation]:
+def check_ga4(query: Mapping[str, str], body: object, headers: Mapping[str, str], now_ms: int) -> list[Violation]:
     """Every rule the request breaks, in reading order.
 
     `body` is the parsed JSON, or the text where it was not JSON. `headers` have lower-case names; the size is

@@ -51,7 +51,7 @@ REQUIRED_PARAMS: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(_WITH_ITEM
     "unlock_achievement": ("achievement_id",),
 }
 # Their value is not money.
-_VIRTUAL: Final = frozenset({"spend_virtual_currency", "earn_virtual_currency"})
+_VIRTUAL: Final = ("spend_virtual_currency", "earn_virtual_currency")
 _AMOUNTS: Final = ("value", "tax", "shipping")
 _DIGITS = re.compile(r"[0-9]+")
 

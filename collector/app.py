@@ -1,0 +1,223 @@
+"""The composition root of `serve`: the only place in the collector where its parts meet.
+
+Here live the loop, the listening socket, the committer, the key refresh and the door counters; everything else
+gets what it needs as an argument.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from collector.configuration import Settings
+from collector.intake.pseudonymise import DomainKeys
+from collector.readiness import announce
+from collector.store.buffer import Append, StoreUnavailable
+from collector.store.connection import connect, connect_readers, verify
+from collector.store.group_commit import GroupCommit
+from collector.store.keyring import KeyRing, Master
+from collector.store.ledger import Ledger
+from collector.store.redis_buffer import RedisBuffer
+from collector.store.sealing import SALT_BYTES, Sealer
+from collector.telemetry import logger, set_up
+from collector.web.consent_api import ConsentApi
+from collector.web.demo_shop import demo_routes
+from collector.web.health import Health
+from collector.web.ingest import PATH, Ingest
+from collector.web.intake_desk import Door, IntakeDesk
+from collector.web.pixel import Pixel
+from collector.web.routes import allow
+from collector.web.sdk import sdk_route
+from collector.web.sites import Sites
+
+log = logger(__name__)
+STOP_GRACE_S: Final = 10
+DOOR_SECONDS: Final = 1.0
+
+
+class CannotServe(Exception):  # noqa: N818 -- a sentence for a person
+    """`serve` cannot start; the message says why."""
+
+
+class Front:
+    """The hot route first, everything else in Starlette."""
+
+    def __init__(self, ingest: Ingest, rest: ASGIApp) -> None:
+        self._ingest = ingest
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            await self._ingest(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+def now_ms() -> int:
+    """The wall clock, epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def serve(settings: Settings) -> None:
+    """Run the public collector until SIGTERM; raises CannotServe, SettingsError or KeyRingError."""
+    set_up("serve")
+    listening = _listen(settings.listen.host, settings.listen.port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, listening))
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
+    writer = connect(settings.store_url, settings.store.timeout_s)
+    reader = connect_readers(settings.store_url, settings.store.timeout_s)
+    await _refuse_weak_store(verify, reader)
+    buffer = RedisBuffer(writer, list(settings.destination), dedupe_ms=settings.retention.dedupe_hours * 3_600_000)
+    ledger = Ledger(reader)
+    commits = GroupCommit(
+        _commit_all(buffer.append),
+        weigh=len,
+        max_weight=settings.store.flush_events,
+        queue_weight=settings.store.queue_events,
+    )
+    door: Door = Counter()
+    keys = DomainKeys(keyring)
+    desk = IntakeDesk(
+        keys=keys,
+        sealer=Sealer(keyring, secrets.token_bytes(SALT_BYTES)),
+        commits=commits,
+        ledger=ledger,
+        limits=settings.limits,
+        door=door,
+        now_ms=now_ms,
+    )
+    sites = Sites(settings)
+    health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
+    app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
+    committing = asyncio.create_task(commits.run())
+    counting = asyncio.create_task(_count_door(door, buffer))
+    announce(settings, "serve")
+    await _listen_until_told(app, listening)
+    await commits.close()
+    await committing
+    counting.cancel()
+    await _flush_door(door, buffer)
+
+
+def _cool_routes(
+    settings: Settings, sites: Sites, desk: IntakeDesk, ledger: Ledger, keys: DomainKeys, health: Health
+) -> Starlette:
+    routes: list[BaseRoute] = [
+        *ConsentApi(desk, ledger, keys, settings.retention.receipt_days * 86_400).routes(),
+        Pixel(desk).route(),
+        Route("/v1/{rest:path}", allow, methods=["OPTIONS"]),
+        sdk_route(),
+        *health.routes(),
+    ]
+    listen = settings.listen
+    if listen.demo:
+        routes += demo_routes(
+            f"http://127.0.0.1:{listen.sandbox_port}/", f"http://127.0.0.1:{listen.console_port}/"
+        )
+    app = Starlette(routes=routes)
+    app.state.sites = sites
+    return app
+
+
+async def _listen_until_told(app: ASGIApp, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=STOP_GRACE_S,
+    )
+    # uvicorn raises the signal again once it has stopped; what is left to do after that must not be cut short.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        raise CannotServe(
+            f"Port {port} on {host} is not free ({os.strerror(error.errno or 0)}). "
+            "Choose another with [listen] port or SLUIS_LISTEN__PORT."
+        ) from None
+
+
+async def _refuse_weak_store(verify_store: Callable[..., Awaitable[list[str]]], client: object) -> None:
+    try:
+        faults = await verify_store(client)
+    except StoreUnavailable as error:
+        raise CannotServe(f"The store does not answer: {error}") from None
+    if faults:
+        raise CannotServe("The store would break the promise that a 2xx is durable:\n  " + "\n  ".join(faults))
+
+
+def _commit_all(
+    append: Callable[[Sequence[Append]], Awaitable[list[tuple[bool, ...]]]],
+) -> Callable[[list[list[Append]]], Awaitable[list[list[tuple[bool, ...]]]]]:
+    """Commit many requests in one round trip, and give each its own answers back."""
+
+    async def commit(requests: list[list[Append]]) -> list[list[tuple[bool, ...]]]:
+        answers = iter(await append([one for request in requests for one in request]))
+        return [[next(answers) for _ in request] for request in requests]
+
+    return commit
+
+
+def _pings(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        try:
+            async with asyncio.timeout(1):
+                await ping()
+        except Exception:  # noqa: BLE001 -- whatever it is, the store does not answer
+            return "store_unavailable"
+        return None
+
+    return check
+
+
+def _has_today(keyring: KeyRing) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        today = time.strftime("day-%Y%m%d", time.gmtime())
+        return None if keyring.root(today) is not None else "day_key_missing"
+
+    return check
+
+
+async def _count_door(door: Door, buffer: RedisBuffer) -> None:
+    while True:
+        await asyncio.sleep(DOOR_SECONDS)
+        await _flush_door(door, buffer)
+
+
+async def _flush_door(door: Door, buffer: RedisBuffer) -> None:
+    """Hand the counts over; what cannot be counted now is counted later."""
+    counted = dict(door)
+    door.clear()
+    if counted:
+        try:
+            await buffer.count_door(counted)
+        except StoreUnavailable:
+            door.update(counted)

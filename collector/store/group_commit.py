@@ -1,0 +1,136 @@
+"""Group commit: what gathers while one commit is in flight makes the next one. Knows nothing of the store.
+
+1. A caller hands in an item and waits; the commit belongs to `run`, never to a caller. A cancelled caller
+   loses only its answer: its item is still committed.
+2. The queue is bounded; a full one refuses at once (QueueFull), so that the caller can say 503 early.
+3. No timer: an idle committer commits a single item without delay, a busy one commits many.
+4. An error of a commit reaches every waiter of that batch as its own CommitFailed, whose cause is the error.
+   The outcome is unknown then. Nothing is repeated here, and the next batch goes on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class QueueFull(Exception):  # noqa: N818 -- a state, not a programming error
+    """There is no room for this item now, or the committer is stopping. Nothing was taken."""
+
+
+class CommitFailed(Exception):  # noqa: N818 -- reads as the fact it is
+    """The commit this item was part of failed; `__cause__` says how. The outcome is unknown."""
+
+
+def one(_item: object) -> int:
+    """The weight of an item when all weigh the same."""
+    return 1
+
+
+class GroupCommit(Generic[T, R]):
+    """Collects items and commits them together; `commit` answers one result per item, in order."""
+
+    def __init__(
+        self,
+        commit: Callable[[list[T]], Awaitable[list[R]]],
+        *,
+        weigh: Callable[[T], int] = one,
+        max_weight: int = 256,
+        queue_weight: int = 20_000,
+    ) -> None:
+        self._commit = commit
+        self._weigh = weigh
+        self._max_weight = max_weight
+        self._queue_weight = queue_weight
+        self._queued: deque[tuple[T, asyncio.Future[R], int]] = deque()
+        self._weight = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+
+    @property
+    def queued(self) -> int:
+        """The weight that waits for a commit, the one in flight not counted."""
+        return self._weight
+
+    async def submit(self, item: T) -> R:
+        """Commit an item and answer its result; raises QueueFull at once, CommitFailed later.
+
+        The future is only the answer: cancelling this call cancels the future, not the commit.
+        """
+        weight = self._weigh(item)
+        if self._closing or self._weight + weight > self._queue_weight:
+            raise QueueFull("stopping" if self._closing else f"{self._weight} waiting")
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queued.append((item, answer, weight))
+        self._weight += weight
+        self._wake.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Commit until closed. Cancelling it leaves outcomes unknown and says so to every waiter."""
+        self._idle.clear()
+        try:
+            while not self._closing or self._queued:
+                if self._queued:
+                    await self._commit_batch()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        finally:
+            self._closing = True
+            self._abandon()
+            self._idle.set()
+
+    async def close(self) -> None:
+        """Take no more, commit what is queued, stop. Without a running `run` the waiters are told."""
+        self._closing = True
+        self._wake.set()
+        await self._idle.wait()
+        self._abandon()
+
+    async def _commit_batch(self) -> None:
+        items, answers = self._take()
+        try:
+            results = await self._commit(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for {len(items)} items")  # noqa: TRY301
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the waiters must learn of it
+            _fail(answers, error)
+        except BaseException as error:
+            _fail(answers, error)
+            raise
+        else:
+            for answer, result in zip(answers, results, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    def _take(self) -> tuple[list[T], list[asyncio.Future[R]]]:
+        """What is queued, up to max_weight; at least one item, however heavy."""
+        queued, room = self._queued, self._max_weight
+        items: list[T] = []
+        answers: list[asyncio.Future[R]] = []
+        while queued and (queued[0][2] <= room or not items):
+            item, answer, weight = queued.popleft()
+            items.append(item)
+            answers.append(answer)
+            room -= weight
+            self._weight -= weight
+        return items, answers
+
+    def _abandon(self) -> None:
+        _fail([answer for _, answer, _ in self._queued], RuntimeError("the committer stopped"))
+        self._queued.clear()
+        self._weight = 0
+
+
+def _fail(answers: list[asyncio.Future[R]], cause: BaseException) -> None:
+    for answer in answers:
+        if not answer.done():
+            failure = CommitFailed(f"{type(cause).__name__}: {cause}")
+            failure.__cause__ = cause
+            answer.set_exception(failure)

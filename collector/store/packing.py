@@ -1,0 +1,94 @@
+"""How appends, entries and fates travel: the arguments of the scripts, and the fields of a stream entry.
+
+A stream entry has one field: its name is the head, its value the sealed record. The head is the site, and for
+a retried entry `site|attempt|received_ms`; before, the entry's own id says when it was received. A member of
+the due-set is the head, a zero byte, the sealed record.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from collector.store import keyspace
+from collector.store.entry import Append, Dead, Entry, Fate, Retry, counter
+from collector.store.rows import encode
+
+Found = list[tuple[bytes, dict[bytes, bytes]]]
+"""Stream entries as the client gives them; an entry deleted meanwhile has no fields."""
+
+_MOST_IDS = 1000  # per command in a script: Lua unpacks no more than 8000 values
+
+
+class AppendPacking:
+    """Turns appends into the arguments of append.lua. Shapes are remembered: a site has few of them."""
+
+    def __init__(self, shard: int) -> None:
+        self._choice_prefix = keyspace.choice_prefix(shard)
+        self._shard = shard
+        self._names: list[str] = []
+        self._keys: list[bytes] = [
+            keyspace.seen(0, shard),
+            keyspace.seen(1, shard),
+            keyspace.counters(shard),
+            keyspace.destinations(shard),
+        ]
+        self._shapes: dict[tuple[str, ...], str] = {}
+
+    def pack(self, items: Iterable[Append], dedupe_ms: int) -> tuple[list[bytes], list[Any]]:
+        """Keys and arguments as append.lua describes them."""
+        events: list[Any] = []
+        subjects: list[bytes] = []
+        texts: list[str] = []
+        last: dict[bytes, str] = {}
+        for item in items:
+            if item.sealed:
+                shape = (item.site, *[name for name, _ in item.sealed])
+                events += (item.digest, self._shapes.get(shape) or self._learn(shape))
+                events += [sealed for _, sealed in item.sealed]
+            for row in item.rows:
+                text = f"{row.lowers:d}{encode(row.choice)}"
+                if last.get(row.subject) != text:
+                    last[row.subject] = text
+                    subjects.append(self._choice_prefix + row.subject)
+                    texts.append(text)
+        head = (dedupe_ms, len(self._names), *self._names, len(texts), keyspace.LEDGER_SECONDS)
+        return [*self._keys, *subjects], [*head, *texts, *events]
+
+    def _learn(self, shape: tuple[str, ...]) -> str:
+        site, *names = shape
+        for name in names:
+            if name not in self._names:
+                self._names.append(name)
+                self._keys.append(keyspace.stream(name, self._shard))
+        text = self._shapes[shape] = f"{site}|" + "".join(chr(33 + self._names.index(n)) for n in names)
+        return text
+
+
+def entry_of(destination: str, key: bytes, fields: dict[bytes, bytes]) -> Entry:
+    """The entry a stream holds under `key`."""
+    ((head, sealed),) = fields.items()
+    site, *retried = head.decode().split("|")
+    if retried:
+        return Entry(destination, key, site, int(retried[0]), sealed, int(retried[1]))
+    return Entry(destination, key, site, 0, sealed, int(key.partition(b"-")[0]))
+
+
+def settle_operations(fates: Sequence[tuple[Entry, Fate]]) -> list[Any]:
+    """The operations of settle.lua: entries of equal fate and site together, the others one by one."""
+    together: dict[str, list[bytes]] = {}
+    operations: list[Any] = []
+    for entry, fate in fates:
+        match fate:
+            case Retry(due_ms):
+                head = f"{entry.site}|{entry.attempt + 1}|{entry.received_ms}\0".encode()
+                operations += ("r", entry.id, due_ms, head + entry.sealed)
+            case Dead(cause):
+                name = counter(fate, entry.destination, entry.site)
+                operations += ("d", name, entry.id, cause, entry.site, entry.attempt)
+                operations += (entry.received_ms, entry.sealed)
+            case _:
+                together.setdefault(counter(fate, entry.destination, entry.site), []).append(entry.id)
+    for name, ids in together.items():
+        for start in range(0, len(ids), _MOST_IDS):
+            some = ids[start : start + _MOST_IDS]
+            operations += ("c", name, len(some), *some)
+    return operations

@@ -1,0 +1,77 @@
+"""Bytes in and bytes out of the public collector: bodies with a limit, JSON answers, documented errors.
+
+Errors are `{"error":{"code","message"}}`. 429 and 503 carry Retry-After, so that a client knows when to come back.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Send
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+JSON: Final = (b"content-type", b"application/json")
+NO_STORE: Final = (b"cache-control", b"no-store")
+RETRY_SECONDS: Final = 2
+
+
+class Refusal(Exception):  # noqa: N818 -- an answer, not a fault of ours
+    """A request that is answered with an error. `status` and `code` are documented, the message is for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def body(self) -> bytes:
+        """The JSON of the answer."""
+        return orjson.dumps({"error": {"code": self.code, "message": str(self)}})
+
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Content type, and Retry-After where coming back helps."""
+        if self.status in (429, 503):
+            return (JSON, NO_STORE, (b"retry-after", str(RETRY_SECONDS).encode()))
+        return (JSON, NO_STORE)
+
+
+class ClientGone(Exception):  # noqa: N818 -- a fact about the connection
+    """The client closed the connection before its body was complete."""
+
+
+def store_away() -> Refusal:
+    """The answer while the store cannot take what a 2xx would promise."""
+    return Refusal(503, "store_unavailable", "The store does not answer; nothing of this request was accepted.")
+
+
+async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:
+    """The whole body; raises Refusal 413 as soon as it is known to be too long."""
+    too_long = Refusal(413, "body_too_large", f"The body is larger than {limit} bytes.")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise too_long
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body"):
+        if len(body) > limit:
+            raise too_long
+        return body
+    parts = [body]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if sum(map(len, parts)) > limit:
+            raise too_long
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return b"".join(parts)
+
+
+async def send_answer(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
+    """One complete response."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def results(rows: list[dict[str, Any]]) -> bytes:
+    """The body of a 202."""
+    return orjson.dumps({"results": rows})

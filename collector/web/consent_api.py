@@ -1,0 +1,171 @@
+"""`/v1/consent`: record an act, show its receipt, withdraw.
+
+POST records what a visitor chose in a banner or CMP, under every identifier it names, and answers 201 with a
+receipt once the write is fsynced. GET shows the receipt, which names no one. DELETE withdraws everything for the
+identifiers it names and answers 200 once recorded; it is never deferred: store away means 503.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from collector.intake.event import Identifier, NotJson, Short, read_json
+from collector.intake.pseudonymise import DomainKeys, KeyMissing, reference
+from collector.intake.site import Site
+from collector.store.buffer import Row, StoreUnavailable
+from collector.store.ledger import Ledger
+from collector.web.answers import Refusal, store_away
+from collector.web.intake_desk import IntakeDesk
+from collector.web.routes import guarded
+from collector.web.sites import Found
+from consent.model import Choice, Purpose
+from consent.signals import site as site_signal
+
+RECEIPT_PATH: Final = "/v1/consent/{receipt_id}"
+_RECEIPT_ID_LENGTH: Final = 32
+
+
+class Act(msgspec.Struct, kw_only=True):
+    """The fields of POST and DELETE beside the statement itself."""
+
+    choice_id: Identifier | None = None
+    client_id: Identifier | None = None
+    user_id: Identifier | None = None
+    language: Short | None = None
+    ui_version: Short | None = None
+    notice_version: Short | None = None
+
+    def __repr__(self) -> str:
+        return "Act(<redacted>)"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentApi:
+    """The three routes and what they need."""
+
+    desk: IntakeDesk
+    ledger: Ledger
+    keys: DomainKeys
+    receipt_seconds: int
+
+    def routes(self) -> list[Route]:
+        """Routes for the application."""
+        return [
+            Route("/v1/consent", self.record, methods=["POST"]),
+            Route("/v1/consent", self.withdraw, methods=["DELETE"]),
+            Route(RECEIPT_PATH, self.receipt, methods=["GET"]),
+        ]
+
+    @guarded
+    async def record(self, request: Request, found: Found) -> Response:
+        """POST: the act becomes the latest choice of every identifier it names."""
+        said, act = await self._read(request)
+        statement = site_signal.read(said, found.site.policy, self.desk.now_ms(), recorded=True)
+        if statement is None or statement.act is None:
+            raise Refusal(400, "invalid_consent", _why(statement))
+        subjects = self._subjects(act, found.site)
+        if not subjects and any(statement.act.granted.values()):
+            raise Refusal(400, "identifier_required", "Granting needs choice_id, client_id or user_id.")
+        receipt = _receipt(act, found.site, statement.act, said, self.desk.now_ms())
+        try:
+            await self.ledger.put_receipt(receipt["receipt_id"], orjson.dumps(receipt), self.receipt_seconds)
+            await self.ledger.record([Row(subject, statement.act, lowers=False) for subject in subjects])
+        except StoreUnavailable:
+            raise store_away() from None
+        return _json(receipt, 201)
+
+    @guarded
+    async def withdraw(self, request: Request, found: Found) -> Response:
+        """DELETE: nothing is granted any more to anybody, from now on."""
+        _, act = await self._read(request)
+        subjects = self._subjects(act, found.site)
+        if not subjects:
+            raise Refusal(400, "identifier_required", "Withdrawing needs choice_id or client_id.")
+        now_ms = self.desk.now_ms()
+        nothing = Choice(now_ms, {recipient: frozenset() for recipient in found.site.policy.recipients})
+        try:
+            await self.ledger.record([Row(subject, nothing, lowers=False) for subject in subjects])
+        except StoreUnavailable:
+            raise store_away() from None
+        return _json({"withdrawn_at": _moment(now_ms), "identifiers": len(subjects)}, 200)
+
+    @guarded
+    async def receipt(self, request: Request, found: Found) -> Response:
+        """GET: what we were told, and when."""
+        receipt_id = request.path_params["receipt_id"]
+        try:
+            stored = await self.ledger.get_receipt(receipt_id) if len(receipt_id) == _RECEIPT_ID_LENGTH else None
+        except StoreUnavailable:
+            raise store_away() from None
+        if stored is None or orjson.loads(stored)["site"] != found.site.id:
+            raise Refusal(404, "unknown_receipt", "There is no receipt with this id.")
+        return Response(stored, media_type="application/json", headers={"cache-control": "no-store"})
+
+    async def _read(self, request: Request) -> tuple[Mapping[str, Any], Act]:
+        try:
+            said = read_json(await request.body()).json
+        except NotJson as fault:
+            raise Refusal(400, "not_json", str(fault)) from None
+        if not isinstance(said, dict):
+            raise Refusal(400, "invalid_consent", "The body must be an object.")
+        try:
+            return said, msgspec.convert(said, Act)
+        except msgspec.ValidationError as fault:
+            raise Refusal(400, "invalid_consent", str(fault)) from None
+
+    def _subjects(self, act: Act, site: Site) -> list[bytes]:
+        stated = (("choice", act.choice_id), ("client", act.client_id), ("user", act.user_id))
+        try:
+            key = self.keys.subject(site.id)
+        except KeyMissing:
+            raise Refusal(503, "keys_unavailable", "The keys of this site are not available yet.") from None
+        return [reference(key, label, value) for label, value in stated if value]
+
+
+def _receipt(act: Act, site: Site, choice: Choice, said: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    stated = frozenset(purpose for purpose in Purpose if purpose in said)
+    return {
+        "receipt_id": uuid4().hex,
+        "site": site.id,
+        "recorded_at": _moment(now_ms),
+        "decided_at": _moment(choice.decided_ms),
+        "recipients": {
+            recipient: {purpose: "granted" if purpose in granted else "denied" for purpose in sorted(stated)}
+            for recipient, granted in sorted(choice.granted.items())
+        },
+        "notice_version": act.notice_version,
+        "language": act.language,
+        "ui_version": act.ui_version,
+        "policy": site.policy.policy_hash,
+    }
+
+
+def _why(statement: site_signal.Statement | None) -> str:
+    reason = "unreadable" if statement is None else statement.signal.silence
+    return (
+        "An act needs readable purposes and a decided_at (RFC 3339) that is not more than five minutes ahead nor "
+        f"older than the site's policy allows; this one: {reason}."
+    )
+
+
+def _moment(milliseconds: int) -> str:
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def _json(content: Mapping[str, Any], status: int) -> Response:
+    return Response(
+        orjson.dumps(content),
+        status,
+        {"cache-control": "no-store", "sluis-durability": "fsync"},
+        "application/json",
+    )

@@ -1,0 +1,149 @@
+"""What every public route does with an admitted body: seal its records, commit them, and tell what became of each.
+
+A 2xx follows the fsynced write. An event with nothing to keep needs no write and is answered without the store.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from collector.configuration import LimitsSettings
+from collector.intake.admit import DUPLICATE, Admission
+from collector.intake.batch import Admitted, BadBatch, TooManyEvents, admit_body
+from collector.intake.event import Body
+from collector.intake.facts import Facts
+from collector.intake.outcome import Outcome
+from collector.intake.pseudonymise import DomainKeys, KeyMissing
+from collector.intake.record import to_bytes
+from collector.intake.site import Site
+from collector.store.buffer import Append, Row, StoreUnavailable
+from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
+from collector.store.ledger import Ledger
+from collector.store.sealing import Sealer
+from collector.telemetry import logger
+from collector.web.answers import Refusal, store_away
+
+log = logger(__name__)
+Commits = GroupCommit[list[Append], list[tuple[bool, ...]]]
+Door = Counter[tuple[str, str]]
+
+
+class IntakeDesk:
+    """Admits bodies and commits what they leave behind."""
+
+    def __init__(
+        self,
+        *,
+        keys: DomainKeys,
+        sealer: Sealer,
+        commits: Commits,
+        ledger: Ledger,
+        limits: LimitsSettings,
+        door: Door,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.now_ms = now_ms
+        self.limits = limits
+        self._keys, self._sealer, self._commits = keys, sealer, commits
+        self._ledger, self._door = ledger, door
+
+    async def take(self, body: Body, facts: Facts, site: Site) -> list[dict[str, Any]]:
+        """One result per event, in order; raises Refusal."""
+        admitted = self._admit(body, facts, site, None)
+        if admitted.wants:
+            admitted = self._admit(body, facts, site, await self._latest(admitted.wants))
+        admissions = admitted.admissions
+        for fault in admitted.faults:
+            log.error("internal_error", exc_info=fault)
+        appends, places = self._seal(admissions, facts, site)
+        if appends:
+            self._mark_duplicates(admissions, places, await self._commit(appends))
+        rows = [_result(admission) for admission in admissions]
+        self._door.update((site.id, row["outcome"]) for row in rows)
+        return rows
+
+    def _admit(self, body: Body, facts: Facts, site: Site, latest: Mapping[bytes, Any] | None) -> Admitted:
+        try:
+            return admit_body(body, facts, site, self._keys, self.limits.batch_events, latest)
+        except TooManyEvents as fault:
+            raise Refusal(413, "too_many_events", str(fault)) from None
+        except BadBatch as fault:
+            raise Refusal(400, "bad_batch", str(fault)) from None
+        except KeyMissing:
+            log.exception("key_missing")
+            raise Refusal(503, "keys_unavailable", "The keys of today are not available yet.") from None
+
+    def _seal(self, admissions: Sequence[Admission], facts: Facts, site: Site) -> tuple[list[Append], list[int]]:
+        appends: list[Append] = []
+        places: list[int] = []
+        written: set[bytes] = set()
+        for place, admission in enumerate(admissions):
+            rows = _rows(admission, written)
+            if not admission.records and not rows:
+                continue
+            sealed = tuple(
+                (
+                    record.destination,
+                    self._sealer.seal(site.id, record.destination, facts.received_ms, to_bytes(record)),
+                )
+                for record in admission.records
+            )
+            appends.append(Append(site.id, admission.digest, sealed, rows))
+            places.append(place)
+        return appends, places
+
+    async def _latest(self, subjects: frozenset[bytes]) -> Mapping[bytes, Any]:
+        wanted = list(subjects)
+        try:
+            return dict(zip(wanted, await self._ledger.latest(wanted), strict=True))
+        except StoreUnavailable:
+            raise store_away() from None
+
+    async def _commit(self, appends: list[Append]) -> list[tuple[bool, ...]]:
+        try:
+            return await self._commits.submit(appends)
+        except QueueFull:
+            raise Refusal(503, "overloaded", "More events are waiting for the store than it may hold.") from None
+        except (CommitFailed, StoreUnavailable):
+            raise store_away() from None
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("commit_failed")
+            raise store_away() from None
+
+    @staticmethod
+    def _mark_duplicates(
+        admissions: Sequence[Admission], places: Sequence[int], queued: Sequence[tuple[bool, ...]]
+    ) -> None:
+        for place, flags in zip(places, queued, strict=True):
+            admission = admissions[place]
+            for record, is_new in zip(admission.records, flags, strict=True):
+                if not is_new:
+                    admission.destinations[record.destination] = DUPLICATE
+            if flags and not any(flags):
+                admission.outcome, admission.reason = Outcome.DUPLICATE, "event_id_seen"
+
+
+def _rows(admission: Admission, written: set[bytes]) -> tuple[Row, ...]:
+    """Ledger rows of one event; a batch writes the same act of the same visitor once."""
+    if admission.act is None:
+        return ()
+    rows = []
+    for subject in admission.subjects:
+        mark = subject + str(admission.act.decided_ms).encode() + bytes([admission.lowers])
+        if mark not in written or admission.lowers:
+            written.add(mark)
+            rows.append(Row(subject, admission.act, admission.lowers))
+    return tuple(rows)
+
+
+def _result(admission: Admission) -> dict[str, Any]:
+    destinations = admission.destinations
+    return {
+        "event_id": admission.event_id,
+        "outcome": admission.outcome,
+        "reason": admission.reason,
+        "destinations": destinations,
+    }

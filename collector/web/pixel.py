@@ -1,0 +1,83 @@
+"""`GET /v1/pixel.gif`: the same event as query parameters, for pages without scripts.
+
+Nested fields are written with dots: `page.url=...&properties.value=59.9&consent.ad_storage=granted`; a parameter
+whose name is a whole field may hold JSON (`properties.items=[...]`). `user` and `user_id` are refused: a query
+ends up in the logs of every proxy on the way.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from collector.intake.event import NotJson, read_json
+from collector.web.answers import Refusal
+from collector.web.ingest import facts_of
+from collector.web.intake_desk import IntakeDesk
+from collector.web.routes import guarded
+from collector.web.sites import Found
+
+GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,15})(\.\d{1,9})?")
+_TYPED: Final = ("properties.", "consent.gpc", "consent.gpp_sid", "consent.gdpr_applies", "consent.recipients")
+
+
+@dataclass(frozen=True, slots=True)
+class Pixel:
+    """The route and the desk behind it."""
+
+    desk: IntakeDesk
+
+    def route(self) -> Route:
+        """Route for the application."""
+        return Route("/v1/pixel.gif", self.take, methods=["GET"])
+
+    @guarded
+    async def take(self, request: Request, found: Found) -> Response:
+        """Take one event; the answer is an image, its headers say what became of the event."""
+        event = _event(list(request.query_params.multi_items()))
+        try:
+            body = read_json(orjson.dumps(event))
+        except (NotJson, orjson.JSONEncodeError):
+            raise Refusal(400, "not_unicode", "The query is not valid Unicode.") from None
+        facts = facts_of(dict(request.scope["headers"]), found.origin, self.desk.now_ms())
+        (result,) = await self.desk.take(body, facts, found.site)
+        headers = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}
+        if result["reason"]:
+            headers["sluis-reason"] = result["reason"].encode("ascii", "replace").decode()
+        return Response(GIF, media_type="image/gif", headers=headers)
+
+
+def _event(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    event: dict[str, Any] = {}
+    for name, text in pairs:
+        path = name.split(".", 2)
+        if path[0] in ("user", "user_id"):
+            raise Refusal(400, "field_not_allowed", f"{path[0]} may not travel in a query; use POST /v1/events.")
+        parent = event
+        for step in path[:-1]:
+            parent = parent.setdefault(step, {})
+            if not isinstance(parent, dict):
+                raise Refusal(400, "bad_query", "A parameter is both a value and a group of values.")
+        parent[path[-1]] = _value(name, text)
+    return event
+
+
+def _value(name: str, text: str) -> Any:
+    if name == "timestamp" and text.isascii() and text.isdigit():
+        return int(text)
+    if not name.startswith(_TYPED):
+        return text
+    if _NUMBER.fullmatch(text):
+        return json.loads(text)
+    if text[:1] in ("[", "{") or text in ("true", "false"):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+    return text

@@ -1,0 +1,113 @@
+"""Sub-commands that live downstream: deliver, sandbox, explain."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+import uvicorn
+from rich.console import Console
+from rich.syntax import Syntax
+
+from collector.configuration import Settings
+from collector.first_run import TEMPLATE
+from collector.intake.pseudonymise import DomainKeys
+from collector.intake.site import Site
+from collector.options import Config, Json, stop
+from collector.settings import SettingsError, configured_file, environment, load, parse
+from collector.store.keyring import EphemeralKeyRing, KeyRingError
+from collector.telemetry import set_up
+from collector.web.sites import Sites
+from forwarders import explain as explaining
+from forwarders.deliver import run as run_deliver
+from forwarders.registry import build
+from forwarders.sandbox.app import create_app
+
+
+def deliver(config: Config = None) -> None:
+    """Hand stored records over to their destinations until told to stop."""
+    set_up("deliver")
+    try:
+        asyncio.run(run_deliver(load(config)))
+    except KeyRingError as error:
+        stop(str(error))
+
+
+def sandbox(
+    config: Config = None,
+    port: Annotated[int | None, typer.Option(help="Port on loopback; [listen] sandbox_port if absent.")] = None,
+    checks: Annotated[bool, typer.Option(help="Check every request; --no-checks only counts (for load).")] = True,
+) -> None:
+    """Play GA4 and Meta on loopback, strictly: shows what arrived and what they would object to."""
+    set_up("sandbox")
+    chosen = port or load(config).listen.sandbox_port
+    app = create_app(checks=checks)
+    uvicorn.run(app, host="127.0.0.1", port=chosen, log_config=None, access_log=False, server_header=False)
+
+
+def explain(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="Events as JSON, or one a line; - reads stdin.")],
+    config: Config = None,
+    json: Json = False,
+    site: Annotated[str | None, typer.Option(help="Which site; the only one if absent.")] = None,
+    now: Annotated[int | None, typer.Option(help="Pretend it is this epoch millisecond.")] = None,
+) -> None:
+    """Show what would become of events and exactly what each destination would get. Sends nothing."""
+    settings = _settings_or_defaults(config)
+    chosen = _site(settings, site)
+    keys = DomainKeys(EphemeralKeyRing())
+    destinations = build(settings)
+    now_ms = now or time.time_ns() // 1_000_000
+    console = Console()
+    for raw in explaining.read_inputs(_text(file)):
+        for explanation in explaining.explain(raw, settings, chosen, destinations, keys, now_ms):
+            if json:
+                typer.echo(orjson.dumps(explanation).decode())
+            else:
+                _show(console, explanation)
+
+
+def _settings_or_defaults(config: Path | None) -> Settings:
+    """The configuration, or the defaults of `sluis up` where there is none and none was named."""
+    env = environment()
+    file = configured_file(config, env)
+    if config is None and not file.exists():
+        return parse(TEMPLATE, file, env)
+    return load(config, env)
+
+
+def _site(settings: Settings, wanted: str | None) -> Site:
+    sites = Sites(settings).all
+    if wanted is None and len(sites) == 1:
+        return sites[0]
+    for site in sites:
+        if site.id == wanted:
+            return site
+    raise SettingsError(f"Name one site with --site: {', '.join(site.id for site in sites)}.")
+
+
+def _text(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        stop(f"{file} cannot be read: {error}.")
+
+
+def _show(console: Console, explanation: dict[str, Any]) -> None:
+    reason = f" ({explanation['reason']})" if explanation["reason"] else ""
+    console.print(f"[bold]{explanation['outcome']}[/bold]{reason}", highlight=False)
+    decision = explanation["decision"]
+    if decision is not None:
+        console.print(f"  regime {decision['regime']}", highlight=False)
+        for recipient, granted in decision["granted"].items():
+            console.print(f"  granted to {recipient}: {', '.join(granted) or 'nothing'}", highlight=False)
+    for name, fate in explanation["destinations"].items():
+        console.print(f"  [bold]{name}[/bold] {fate['outcome']} {fate['reason'] or ''}", highlight=False)
+        if fate["request"]:
+            text = orjson.dumps(fate["request"], option=orjson.OPT_INDENT_2).decode()
+            console.print(Syntax(text, "json", background_color="default", word_wrap=True))
+        for note in fate.get("notes", ()):
+            console.print(f"    note: {note}", highlight=False)

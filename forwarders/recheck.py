@@ -1,0 +1,72 @@
+"""Consent at delivery: asks the ledger what the visitor chose last, for many records in one round trip.
+
+Rules
+1. The answer is good for one second, counted from *before* the ledger was asked: a withdrawal recorded a
+   moment later may be missing in it.
+2. An answer that does not come is not a yes: StoreUnavailable goes to whoever asked.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from collector.intake.record import Record
+from collector.store.connection import StoreUnavailable
+from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
+from consent.model import Choice, Purposes, Reason, Recipient
+from consent.recheck import still_allowed
+
+FRESH_S = 1.0
+LEDGER_BATCH = 256
+
+_Subjects = Sequence[bytes]
+_Latest = Sequence[Choice | None]
+
+
+class Ledger(Protocol):
+    """What delivery needs of collector/store/ledger.py."""
+
+    async def latest(self, subjects: _Subjects) -> _Latest:
+        """The latest choice of each subject, in order; raises StoreUnavailable."""
+        ...
+
+
+class Recheck:
+    """The recheck of one destination. `recipient` and `required` are what the configuration says now."""
+
+    def __init__(
+        self, recipient: Recipient, required: Purposes, ledger: Ledger, clock: Callable[[], float]
+    ) -> None:
+        self._recipient = recipient
+        self._required = required
+        self._ledger = ledger
+        self._clock = clock
+        self._lookups = GroupCommit[_Subjects, tuple[_Latest, float]](self._look_up, max_weight=LEDGER_BATCH)
+
+    async def run(self) -> None:
+        """Carry questions to the ledger until closed."""
+        await self._lookups.run()
+
+    async def close(self) -> None:
+        """Answer what is waiting, take no more."""
+        await self._lookups.close()
+
+    async def may_leave(self, record: Record) -> Reason | float:
+        """Why the record may not leave, or else the time (seconds) by which it must start to be written.
+
+        Raises StoreUnavailable.
+        """
+        if record.recipient != self._recipient:
+            return Reason.RECIPIENT_NOT_COVERED  # the visitor agreed to another recipient than today's
+        try:
+            latest, asked_s = await self._lookups.submit(record.subjects)
+        except (CommitFailed, QueueFull) as error:
+            raise StoreUnavailable("the ledger did not answer") from error
+        granted = frozenset(purpose for purpose in self._required if purpose in record.granted)
+        reason = still_allowed(self._recipient, granted, self._required, record.regime, latest)
+        return asked_s + FRESH_S if reason is None else reason
+
+    async def _look_up(self, batch: list[_Subjects]) -> list[tuple[_Latest, float]]:
+        asked_s = self._clock()
+        distinct = list(dict.fromkeys(subject for subjects in batch for subject in subjects))
+        latest = dict(zip(distinct, await self._ledger.latest(distinct), strict=True))
+        return [([latest[subject] for subject in subjects], asked_s) for subjects in batch]
