@@ -127,9 +127,7 @@ def _cool_routes(
     ]
     listen = settings.listen
     if listen.demo:
-        routes += demo_routes(
-            f"http://127.0.0.1:{listen.sandbox_port}/", f"http://127.0.0.1:{listen.console_port}/"
-        )
+        routes += demo_routes(f"http://127.0.0.1:{listen.sandbox_port}/", f"http://127.0.0.1:{listen.console_port}/")
     app = Starlette(routes=routes)
     app.state.sites = sites
     return app

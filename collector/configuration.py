@@ -101,12 +101,8 @@ class MetaSettings(_Destination):
     access_token: SecretStr = Field(description="Conversions API token; sent as a header only.")
     graph_version: str = Field(default="v26.0", description="Graph API version.", pattern=r"^v\d+\.\d+$")
     endpoint: str = Field(default="https://graph.facebook.com", description="Graph API host.")
-    measurement_only: bool = Field(
-        default=False, description="Also send without ad_personalization, marked opt_out."
-    )
-    browser_pixel: bool = Field(
-        default=False, description="A Meta pixel runs on the page: leave external_id to it."
-    )
+    measurement_only: bool = Field(default=False, description="Also send without ad_personalization, marked opt_out.")
+    browser_pixel: bool = Field(default=False, description="A Meta pixel runs on the page: leave external_id to it.")
     test_event_code: str | None = Field(default=None, description="Shows events in Meta's test view; they count.")
 
 

@@ -1,5 +1,6 @@
 """What `sluis up` lays down on its first run: a commented configuration, the folders, the master key."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ def write_configuration(file: Path) -> bool:
     return True
 
 
-def lay_down(settings: Settings, now_ms: int) -> None:
+def lay_down(settings: Settings, now: datetime) -> None:
     """Folders, master and the roots that are due; raises KeyRingError with a sentence."""
     for folder in ("valkey", "run", "log", "janitor"):
         (settings.var / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,4 +58,4 @@ def lay_down(settings: Settings, now_ms: int) -> None:
         settings.keys.master_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Master.create(settings.keys.master_file)
     settings.keys.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    KeyRing.open(settings.keys.dir, Master.load(settings.keys)).create_due(now_ms)
+    KeyRing.open(settings.keys.dir, Master.load(settings.keys)).create_due(now)

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ class Supervisor:
             signal.signal(number, self._stop_soon)
         try:
             self._refuse_taken_ports()
-            lay_down(self._settings, int(time.time() * 1000))
+            lay_down(self._settings, datetime.now(UTC))
             self._start_all(say)
             if not self._stopping:
                 on_ready()
@@ -102,9 +103,7 @@ class Supervisor:
         folder = self._settings.var / "valkey"
         binary = find_server(self._environment.get("PATH"))
         command = [str(binary), *arguments(folder, path)]
-        return Child(
-            "valkey", command, self._environment, self._log("valkey"), lambda: _connects(path), self._lock_fd
-        )
+        return Child("valkey", command, self._environment, self._log("valkey"), lambda: _connects(path), self._lock_fd)
 
     def _child(self, name: str, ready: Callable[[], bool]) -> Child:
         announced = self._settings.var / "run" / f"{name}.ready"

@@ -159,7 +159,7 @@ class Worker:
 
     def _fate(self, judgement: Judgement, attempts: int, expires_ms: int) -> Fate:
         """What a verdict means for the record, and for the breaker."""
-        now_s, chance, cause = self._means.clock(), self._means.chance(), judgement.cause
+        cause = judgement.cause
         match judgement.verdict:
             case Verdict.HANDED_OVER:
                 self._answered()
@@ -169,12 +169,12 @@ class Worker:
                 self._answered()
                 return Dead(cause or Verdict.REFUSED)
             case Verdict.BROKEN:
-                if self._breaker.broken(now_s, chance, cause):
+                if self._breaker.broken(self._means.clock(), self._means.chance(), cause):
                     _log.error("destination %s parked: %s", self._name, cause)
                 return self._later(PARKED_RETRY_S, expires_ms)
             case Verdict.RETRY:
-                wait_s = judgement.retry_after_s
-                if self._breaker.failed(now_s, chance, cause, wait_s):
+                chance, wait_s = self._means.chance(), judgement.retry_after_s
+                if self._breaker.failed(self._means.clock(), chance, cause, wait_s):
                     _log.warning("destination %s open: %s", self._name, cause)
                 return self._later(backoff_s(attempts, chance, wait_s), expires_ms)
 

@@ -104,9 +104,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= 256 else None  # noqa: PLR2004 -- as event.Identifier
 
 
-def _why_not(
-    event: Event, facts: Facts, site: Site, target: Target, decision: Decision
-) -> Reason | Skipped | None:
+def _why_not(event: Event, facts: Facts, site: Site, target: Target, decision: Decision) -> Reason | Skipped | None:
     if not decision.allows(target.recipient, target.required):
         return decision.why_not(target.recipient, target.required)
     if site.for_children and target.advertises:

@@ -99,9 +99,7 @@ class Visitor:
         if not keys.has(self.period):
             # Chosen before this key ring existed: the quarter's root, and it stays that.
             self.period = quarter_of(now_ms)
-        self.digest = hashlib.blake2b(
-            self.subjects[0] + event_id.encode(), digest_size=DIGEST_BYTES, key=key
-        ).digest()
+        self.digest = hashlib.blake2b(self.subjects[0] + event_id.encode(), digest_size=DIGEST_BYTES, key=key).digest()
 
     def pseudonym(self, target: Target, label: str, value: str) -> bytes:
         """32 bytes for one identifier in one destination's own domain."""

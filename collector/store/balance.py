@@ -136,9 +136,7 @@ async def read_balance(
     keys = (keyspace.counters(shard), keyspace.door(shard), keyspace.epoch(shard))
     prefixes = (keyspace.stream("", shard), keyspace.due("", shard), keyspace.dead("", shard))
     with availability():
-        epoch, now, counted, door, measured = await BALANCE.run(
-            client, keys, (new_epoch(), *prefixes, *destinations)
-        )
+        epoch, now, counted, door, measured = await BALANCE.run(client, keys, (new_epoch(), *prefixes, *destinations))
     balance = Balance(epoch.decode(), int(now))
     for name, in_stream, due, dead_letters, oldest in measured:
         age = max(0, balance.taken_ms - int(oldest)) if oldest else None

@@ -102,7 +102,7 @@ def _options(url: str, timeout_s: float) -> dict[str, Any]:
 def connect(url: str, timeout_s: float) -> redis.Redis:
     """One dedicated connection that never repeats a command: for the committer of a shard."""
     pool = ConnectionPool(**_options(url, timeout_s), max_connections=1, retry=Retry(NoBackoff(), 0))
-    return redis.Redis(connection_pool=pool, single_connection_client=True)
+    return _owning(redis.Redis(connection_pool=pool, single_connection_client=True))
 
 
 def connect_readers(url: str, timeout_s: float, connections: int = 16) -> redis.Redis:
@@ -113,7 +113,13 @@ def connect_readers(url: str, timeout_s: float, connections: int = 16) -> redis.
         timeout=timeout_s,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
     )
-    return redis.Redis(connection_pool=pool)
+    return _owning(redis.Redis(connection_pool=pool))
+
+
+def _owning(client: redis.Redis) -> redis.Redis:
+    """`aclose` closes the pool as well: nobody else has it."""
+    client.auto_close_connection_pool = True
+    return client
 
 
 async def command(client: redis.Redis, *arguments: Any) -> Any:
@@ -143,8 +149,7 @@ async def verify(client: redis.Redis) -> list[str]:
 
 
 _UNREADABLE = (
-    "allow CONFIG GET, or make sure yourself of appendonly yes, appendfsync always and "
-    "maxmemory-policy noeviction."
+    "allow CONFIG GET, or make sure yourself of appendonly yes, appendfsync always and maxmemory-policy noeviction."
 )
 _WHY = {
     "appendonly": "a restart would lose what was answered with 2xx.",

@@ -157,9 +157,7 @@ def _why(statement: site_signal.Statement | None) -> str:
 
 
 def _moment(milliseconds: int) -> str:
-    return (
-        datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json(content: Mapping[str, Any], status: int) -> Response:

@@ -93,9 +93,7 @@ class Shop:
         """The notice that the banner refers to."""
         return "privacy.html", {"path": "privacy", "view": None}
 
-    def page(
-        self, content: Callable[[str, Request], tuple[str, Context]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def page(self, content: Callable[[str, Request], tuple[str, Context]]) -> Callable[[Request], Awaitable[Response]]:
         """The endpoint that shows one of the pages above in the language of its address. 404 for another one."""
 
         async def endpoint(request: Request) -> Response:

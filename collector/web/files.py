@@ -22,9 +22,7 @@ def fixed_file(path: str, content: bytes, media_type: str, headers: Mapping[str,
     return Route(path, _answer(content, media_type, sent), methods=["GET"])
 
 
-def _answer(
-    content: bytes, media_type: str, headers: Mapping[str, str]
-) -> Callable[[Request], Awaitable[Response]]:
+def _answer(content: bytes, media_type: str, headers: Mapping[str, str]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
         if headers["ETag"] in known:

@@ -56,9 +56,7 @@ class Ingest:
             raise Refusal(400, "not_json", str(fault)) from None
         if isinstance(body.json, dict) and "site" in body.json:
             found = self._sites.named(body.json["site"], headers.get(b"authorization"))
-        return results(
-            await self._desk.take(body, facts_of(headers, found.origin, self._desk.now_ms()), found.site)
-        )
+        return results(await self._desk.take(body, facts_of(headers, found.origin, self._desk.now_ms()), found.site))
 
 
 def facts_of(headers: _Headers, origin: str, now_ms: int) -> Facts:

@@ -45,7 +45,7 @@
   const accepts = (c) => Object.keys(c).some((purpose) => granted(c, purpose));
   const measures = (c) => granted(c, "analytics_storage");
   const gpc = () => navigator.globalPrivacyControl || undefined;
-  const advertises = (c) => granted(c, "ad_storage", "meta") && granted(c, "ad_user_data", "meta");
+  const advertises = (c) => !gpc() && granted(c, "ad_storage", "meta") && granted(c, "ad_user_data", "meta");
   const clean = (c) => {
     if (!measures(c)) [CLIENT, SESSION].forEach(remove);
     if (!advertises(c)) ["_fbp", "_fbc"].forEach(remove);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,8 +102,9 @@ class Inspection:
 
     async def summary(self, _request: Request) -> Response:
         """Per destination, since the last clear: requests, events, accepted_events, answers, violations."""
-        counts = {name: asdict(tally) for name, tally in self._memory.tallies.items()}
-        return _json({"destinations": counts, "forgotten": self._memory.forgotten, "checks": self._checks})
+        return _json(
+            {"destinations": self._memory.tallies, "forgotten": self._memory.forgotten, "checks": self._checks}
+        )
 
     async def health(self, _request: Request) -> Response:
         """It answers, so it lives."""

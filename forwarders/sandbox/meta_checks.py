@@ -100,9 +100,7 @@ def _check_transport(query: Mapping[str, str], headers: Mapping[str, str]) -> It
         yield broken("meta.appsecret_proof_malformed", "query.appsecret_proof")
 
 
-def _check_token(
-    query: Mapping[str, str], headers: Mapping[str, str], *, token_in_body: bool
-) -> Iterator[Violation]:
+def _check_token(query: Mapping[str, str], headers: Mapping[str, str], *, token_in_body: bool) -> Iterator[Violation]:
     authorization = headers.get("authorization")
     if authorization is not None and not _BEARER.fullmatch(authorization):
         yield broken("meta.authorization_malformed", "headers.authorization")

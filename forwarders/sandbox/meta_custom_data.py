@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from forwarders.sandbox.violation import Violation
 
-CONTENT_KEYS: Final = frozenset(
-    "id quantity item_price delivery_category title description brand category".split()
-)
+CONTENT_KEYS: Final = frozenset("id quantity item_price delivery_category title description brand category".split())
 DELIVERY_CATEGORIES: Final = ("in_store", "curbside", "home_delivery")
 # Names under which contact data is known to slip into custom_data.
 CONTACT_KEYS: Final = frozenset(

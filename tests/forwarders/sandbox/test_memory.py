@@ -81,9 +81,7 @@ async def test_the_summary_counts_violations_by_rule_and_answers_by_status() -> 
     async with running() as client:
         await send_ga4(client)
         for _ in range(2):
-            async with client.post(
-                "/mp/collect", params=GA4_QUERY, json={"events": [{"name": "error"}]}
-            ) as answer:
+            async with client.post("/mp/collect", params=GA4_QUERY, json={"events": [{"name": "error"}]}) as answer:
                 assert answer.status == 204
         tally = (await get(client, "/api/summary"))["destinations"]["ga4"]
         assert (tally["requests"], tally["events"], tally["answers"]) == (3, 3, {"204": 3})

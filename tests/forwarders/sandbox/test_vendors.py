@@ -105,9 +105,7 @@ async def test_the_validation_endpoint_speaks_googles_codes_and_remembers_nothin
         assert (await get(client, "/api/received"))["requests"] == []
 
 
-@pytest.mark.parametrize(
-    "raw", [b"\xff\xfe", b"", b"{", b"[" * 900 + b"]" * 900, b'"text"', b"null", b'{"events":7}']
-)
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"", b"{", b"[" * 900 + b"]" * 900, b'"text"', b"null", b'{"events":7}'])
 async def test_rubbish_is_recorded_and_never_an_internal_error(raw: bytes) -> None:
     async with running() as client:
         async with client.post("/mp/collect", data=raw) as answer:

@@ -1,0 +1,1 @@
+"""What an officer and an operator look at: one honest page, loopback only."""

@@ -1,0 +1,163 @@
+"""The `deliver` process put together: real Valkey, real keys, a vendor on loopback, a signal at the end."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from collector.configuration import Settings
+from collector.embedded import arguments, find_server
+from collector.intake.record import Record, to_bytes
+from collector.settings import parse
+from collector.store import keyspace
+from collector.store.buffer import Append, RedisBuffer
+from collector.store.connection import StoreUnavailable, connect_readers
+from collector.store.keyring import KeyRing, Master
+from collector.store.rows import Row
+from collector.store.sealing import SALT_BYTES, Sealer
+from consent.model import EVERYTHING, Choice
+from forwarders.deliver import run
+from tests.support.delivery import a_record
+from tests.support.vendor import answering, vendor
+
+pytestmark = pytest.mark.anyio
+
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+CONFIGURATION = """
+[[site]]
+id = "shop"
+origins = ["http://127.0.0.1:8080"]
+establishment = "BE"
+consent_source = "page"
+audience = "general"
+
+[destination.ga4]
+kind = "ga4"
+measurement_id = "G-TEST1"
+api_secret = "a-secret"
+identity = "keyed"
+endpoint = "http://127.0.0.1:{sandbox_port}/mp/collect"
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """A configuration with keys, and the store it names."""
+    made = parse(CONFIGURATION, tmp_path / "sluis.toml", {"SLUIS_LISTEN__SANDBOX_PORT": "1"})
+    made.keys.master_file.parent.mkdir(mode=0o700, parents=True)
+    Master.create(made.keys.master_file)
+    KeyRing.open(made.keys.dir, Master.load(made.keys)).create_due(datetime.now(UTC))
+    data = made.var / "valkey"
+    data.mkdir(parents=True)
+    server = find_server(os.defpath)
+    command = [str(server), *arguments(data, Path(made.store_url.removeprefix("unix://")))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        try:
+            yield made
+        finally:
+            running.terminate()
+
+
+def pointing_at(settings: Settings, port: int) -> Settings:
+    """The same configuration with the endpoint on this port."""
+    ga4 = settings.destination["ga4"].model_copy(update={"endpoint": f"http://127.0.0.1:{port}/mp/collect"})
+    return settings.model_copy(update={"destination": {"ga4": ga4}})
+
+
+async def store_records(settings: Settings, granted: list[tuple[Record, bool]]) -> None:
+    """Append each record as `serve` does, with a ledger row that grants everything, or nothing."""
+    keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
+    sealer = Sealer(keyring, secrets.token_bytes(SALT_BYTES))
+    items = []
+    for record, yes in granted:
+        sealed = sealer.seal("shop", "ga4", record.received_ms, to_bytes(record))
+        choice = Choice(record.received_ms, {"google": EVERYTHING} if yes else {})
+        rows = tuple(Row(subject, choice, lowers=False) for subject in record.subjects)
+        items.append(Append("shop", secrets.token_bytes(10), (("ga4", sealed),), rows))
+    client = connect_readers(settings.store_url, 2.0)
+    buffer = RedisBuffer(client)
+    for _ in range(100):
+        try:
+            await buffer.append(items)
+        except StoreUnavailable:  # it is still starting
+            await asyncio.sleep(0.05)
+        else:
+            break
+    await client.aclose()
+
+
+async def balance(settings: Settings, expected: int) -> dict[bytes, int]:
+    """The counters, as soon as so many records have a fate."""
+    client = connect_readers(settings.store_url, 2.0)
+    counters: dict[bytes, int] = {}
+    for _ in range(200):
+        found = await client.execute_command("HGETALL", keyspace.counters())
+        counters = {name: int(count) for name, count in found.items()}
+        if sum(count for name, count in counters.items() if not name.startswith(b"accepted")) >= expected:
+            break
+        await asyncio.sleep(0.02)
+    await client.aclose()
+    return counters
+
+
+def record(number: int) -> Record:
+    now_ms = time.time_ns() // 1_000_000
+    return a_record(
+        event_id=f"e{number}",
+        client_id=f"1.{number}",
+        subjects=[number.to_bytes(16, "big")],
+        occurred_ms=now_ms,
+        received_ms=now_ms,
+    )
+
+
+async def test_what_is_stored_is_handed_over_what_is_withdrawn_is_not_and_sigterm_ends_it(
+    settings: Settings,
+) -> None:
+    await store_records(settings, [(record(1), True), (record(2), False), (record(3), True)])
+    async with vendor(answering(NO_CONTENT)) as server:
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port)))
+        counters = await balance(settings, expected=3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await delivering
+    assert counters == {
+        b"accepted|ga4|shop": 3,
+        b"handed_over|ga4|shop": 2,
+        b"dropped:withdrawn|ga4|shop": 1,
+    }
+    assert sorted(b'"1.2"' in request for request in server.requests) == [False, False]
+
+
+async def test_what_a_killed_process_had_claimed_is_handed_over_by_the_next(settings: Settings) -> None:
+    await store_records(settings, [(record(1), True)])
+
+    async def stuck(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with vendor(stuck) as first:
+        killed = asyncio.create_task(run(pointing_at(settings, first.port)))
+        async with asyncio.timeout(5):
+            while not first.requests:  # noqa: ASYNC110 -- the vendor has no event for it
+                await asyncio.sleep(0.01)
+        killed.get_loop().call_soon(killed.cancel)
+        await asyncio.sleep(0.05)
+        async with vendor(answering(NO_CONTENT)) as second:
+            delivering = asyncio.create_task(run(pointing_at(settings, second.port)))
+            counters = await balance(settings, expected=1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.gather(delivering, killed, return_exceptions=True)
+    assert counters == {b"accepted|ga4|shop": 1, b"handed_over|ga4|shop": 1}
+    assert len(second.requests) == 1
