@@ -21,14 +21,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.configuration import Settings
-from collector.intake.pseudonymise import DomainKeys
+from collector.intake.domains import DomainKeys
 from collector.readiness import announce
-from collector.store.buffer import Append, StoreUnavailable
-from collector.store.connection import connect, connect_readers, verify
+from collector.store.balance import count_door
+from collector.store.buffer import Append, RedisBuffer, StoreUnavailable
+from collector.store.connection import Client, connect, connect_readers, verify
 from collector.store.group_commit import GroupCommit
 from collector.store.keyring import KeyRing, Master
 from collector.store.ledger import Ledger
-from collector.store.redis_buffer import RedisBuffer
 from collector.store.sealing import SALT_BYTES, Sealer
 from collector.telemetry import logger, set_up
 from collector.web.consent_api import ConsentApi
@@ -82,8 +82,8 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
     writer = connect(settings.store_url, settings.store.timeout_s)
     reader = connect_readers(settings.store_url, settings.store.timeout_s)
-    await _refuse_weak_store(verify, reader)
-    buffer = RedisBuffer(writer, list(settings.destination), dedupe_ms=settings.retention.dedupe_hours * 3_600_000)
+    await _refuse_weak_store(reader)
+    buffer = RedisBuffer(writer, dedupe_ms=settings.retention.dedupe_hours * 3_600_000)
     ledger = Ledger(reader)
     commits = GroupCommit(
         _commit_all(buffer.append),
@@ -106,13 +106,13 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
     app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
     committing = asyncio.create_task(commits.run())
-    counting = asyncio.create_task(_count_door(door, buffer))
+    counting = asyncio.create_task(_count_door(door, reader))
     announce(settings, "serve")
     await _listen_until_told(app, listening)
     await commits.close()
     await committing
     counting.cancel()
-    await _flush_door(door, buffer)
+    await _flush_door(door, reader)
 
 
 def _cool_routes(
@@ -163,9 +163,9 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-async def _refuse_weak_store(verify_store: Callable[..., Awaitable[list[str]]], client: object) -> None:
+async def _refuse_weak_store(client: Client) -> None:
     try:
-        faults = await verify_store(client)
+        faults = await verify(client)
     except StoreUnavailable as error:
         raise CannotServe(f"The store does not answer: {error}") from None
     if faults:
@@ -204,18 +204,17 @@ def _has_today(keyring: KeyRing) -> Callable[[], Awaitable[str | None]]:
     return check
 
 
-async def _count_door(door: Door, buffer: RedisBuffer) -> None:
+async def _count_door(door: Door, client: Client) -> None:
     while True:
         await asyncio.sleep(DOOR_SECONDS)
-        await _flush_door(door, buffer)
+        await _flush_door(door, client)
 
 
-async def _flush_door(door: Door, buffer: RedisBuffer) -> None:
+async def _flush_door(door: Door, client: Client) -> None:
     """Hand the counts over; what cannot be counted now is counted later."""
     counted = dict(door)
     door.clear()
-    if counted:
-        try:
-            await buffer.count_door(counted)
-        except StoreUnavailable:
-            door.update(counted)
+    try:
+        await count_door(client, counted)
+    except StoreUnavailable:
+        door.update(counted)

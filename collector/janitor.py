@@ -16,11 +16,10 @@ from typing import Any, Final
 from collector.configuration import Settings
 from collector.readiness import announce
 from collector.store.balance import BalanceCopy, read_balance
-from collector.store.buffer import Dropped, StoreUnavailable
+from collector.store.buffer import Dropped, RedisBuffer, StoreUnavailable
 from collector.store.connection import connect_readers
 from collector.store.housekeeping import end_dead_letters, rewrite_append_only_file
 from collector.store.keyring import KeyRing, KeyRingError, Master
-from collector.store.redis_buffer import RedisBuffer
 from collector.telemetry import logger, set_up
 
 log = logger(__name__)
@@ -103,7 +102,7 @@ class Janitor:
         ]
         if not removed:
             return
-        buffer = RedisBuffer(self.client, removed, consumer="janitor")
+        buffer = RedisBuffer(self.client, consumer="janitor")
         for name in removed:
             while entries := await buffer.claim(name, _SOME, 10):
                 count = await buffer.settle(name, [(entry, Dropped(REMOVED)) for entry in entries])

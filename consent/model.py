@@ -56,7 +56,7 @@ class Regime(StrEnum):
     OPT_OUT = "opt_out"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Signal:
     """What one source says: recipient (or EVERY_RECIPIENT) to purposes. Absent means it abstains.
 
@@ -78,7 +78,7 @@ class Signal:
         return self.denies.get(recipient, NOTHING) | self.denies.get(EVERY_RECIPIENT, NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """A visitor's latest act as the ledger keeps it: when (epoch milliseconds) and what for whom."""
 
@@ -90,7 +90,7 @@ class Choice:
         return required <= self.granted.get(recipient, NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """`granted[recipient]` is the set of purposes; `signals` are the evidence it rests on."""
 

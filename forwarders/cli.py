@@ -14,7 +14,7 @@ from rich.syntax import Syntax
 
 from collector.configuration import Settings
 from collector.first_run import TEMPLATE
-from collector.intake.pseudonymise import DomainKeys
+from collector.intake.domains import DomainKeys
 from collector.intake.site import Site
 from collector.options import Config, Json, stop
 from collector.settings import SettingsError, configured_file, environment, load, parse

@@ -53,6 +53,14 @@ async def deliver(settings: Settings, told_to_stop: asyncio.Event) -> None:
             task.cancel()
 
 
+def consumer_name() -> str:
+    """The name this process claims under, stable across restarts: it finds at once what it had claimed.
+
+    One `deliver` per host (or container). A second one of the same name would send what the first has in work.
+    """
+    return f"deliver-{socket.gethostname()}"
+
+
 async def _workers(settings: Settings, open_things: AsyncExitStack) -> list[Worker]:
     destinations = build(settings)
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
@@ -62,8 +70,7 @@ async def _workers(settings: Settings, open_things: AsyncExitStack) -> list[Work
         connections=_CALLS_AT_ONCE * len(destinations) + 1,
     )
     open_things.push_async_callback(client.aclose)
-    # Stable across restarts, so that a restarted process finds at once what it had claimed.
-    buffer = RedisBuffer(client, consumer=f"deliver-{socket.gethostname()}")
+    buffer = RedisBuffer(client, consumer=consumer_name())
     ledger = Ledger(client)
     opener = Opener(keyring)
     chance = SystemRandom().random

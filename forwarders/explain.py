@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import orjson
 
 from collector.configuration import Settings
-from collector.intake.admit import QUEUED, Admission, Heard
+from collector.intake.admit import QUEUED, Admission
 from collector.intake.batch import BadBatch, admit_body
+from collector.intake.domains import DomainKeys
 from collector.intake.event import NotJson, read_json
 from collector.intake.facts import Facts
-from collector.intake.pseudonymise import DomainKeys
+from collector.intake.heard import Heard
 from collector.intake.record import Record, from_bytes, to_bytes
 from collector.intake.site import Site
 from collector.web.ingest import facts_of

@@ -33,9 +33,7 @@ class Ledger(Protocol):
 class Recheck:
     """The recheck of one destination. `recipient` and `required` are what the configuration says now."""
 
-    def __init__(
-        self, recipient: Recipient, required: Purposes, ledger: Ledger, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, recipient: Recipient, required: Purposes, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._recipient = recipient
         self._required = required
         self._ledger = ledger

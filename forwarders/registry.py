@@ -71,8 +71,6 @@ def _factories(found: Iterable[EntryPoint], kinds: Mapping[str, Kind]) -> dict[s
 def _checked(kind: str, kinds: Mapping[str, Kind]) -> None:
     row = kinds.get(kind)
     if row is None:
-        raise RegistryError(
-            f"Kind {kind!r} has no row in consent/kinds.py, so nobody has said what it needs; add one."
-        )
+        raise RegistryError(f"Kind {kind!r} has no row in consent/kinds.py, so nobody has said what it needs; add one.")
     if not row.floor:
         raise RegistryError(f"Kind {kind!r} needs no purpose in consent/kinds.py; a destination needs one.")

@@ -100,9 +100,7 @@ def loopback_endpoints(urls: Iterable[str]) -> frozenset[Endpoint]:
     """Host and port of the configured URLs that name this machine: the only exceptions to rule 2."""
     endpoints = ((URL(url).host or "", URL(url).port or 0) for url in urls)
     return frozenset(
-        (host, port)
-        for host, port in endpoints
-        if host == "localhost" or (_is_address(host) and _is_loopback(host))
+        (host, port) for host, port in endpoints if host == "localhost" or (_is_address(host) and _is_loopback(host))
     )
 
 

@@ -18,6 +18,7 @@ from starlette.templating import Jinja2Templates
 from collector.configuration import Settings
 from collector.store.balance import Balance, BalanceCopy, read_balance
 from collector.store.buffer import StoreUnavailable
+from collector.store.connection import Client
 
 FOLDER: Final = Path(__file__).parent
 POLICY: Final = (
@@ -45,7 +46,7 @@ class Line:
 class Console:
     """Routes of the console."""
 
-    def __init__(self, settings: Settings, client: Any) -> None:
+    def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
         self._client = client
         self._templates = Jinja2Templates(FOLDER / "templates")

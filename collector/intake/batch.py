@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from collector.intake.admit import Admission, Heard, admit, hear, needs_ledger
+from collector.intake.admit import Admission, admit
+from collector.intake.domains import DomainKeys, KeyMissing
 from collector.intake.event import Body, Event, Invalid, read_event
 from collector.intake.facts import Facts
+from collector.intake.heard import Heard, hear
 from collector.intake.outcome import Outcome
-from collector.intake.pseudonymise import DomainKeys, KeyMissing, Visitor
 from collector.intake.site import Site
+from collector.intake.visit import Visit, Visitor
 from consent.model import Choice
 from consent.signals.site import combine
 
@@ -42,7 +44,7 @@ class Admitted:
 
 @dataclass(slots=True)
 class Batch:
-    """What the events of one request share. `faults` collects what should not have happened, for the log."""
+    """What the events of one request share, and what was found out about its visitors."""
 
     facts: Facts
     site: Site
@@ -51,9 +53,43 @@ class Batch:
     consent: Any
     context: Any
     latest: Latest | None
+    alone: bool
     heard: Heard | None = None
-    wanted: set[bytes] = field(default_factory=set)
+    visits: dict[tuple[Any, ...], Visit] = field(default_factory=dict)
+    wants: set[bytes] = field(default_factory=set)
     faults: list[Exception] = field(default_factory=list)
+
+    def visit_of(self, event: Event) -> Visit:
+        """The visit this event belongs to; events that say the same of visitor and consent share one."""
+        if self.alone:
+            return self._new_visit(event)
+        said = None if event.consent is None else repr(event.consent)
+        key = (event.client_id, event.user_id, event.session_id, said, event.context)
+        visit = self.visits.get(key)
+        if visit is None:
+            visit = self._new_visit(event)
+            if visit.visitor.is_known:
+                self.visits[key] = visit
+        return visit
+
+    def _new_visit(self, event: Event) -> Visit:
+        said = combine(self.consent, event.consent)
+        heard = self._hear(event, said)
+        visitor = Visitor(event, heard.choice_id, self.site, self.keys)
+        if heard.needs_ledger(self.site):
+            if self.latest is None:
+                self.wants.update(visitor.subjects)
+            else:
+                heard = hear(said, self.facts, self.site, [self.latest.get(subject) for subject in visitor.subjects])
+        return Visit(event, visitor, self.facts, self.site, heard, self.keys)
+
+    def _hear(self, event: Event, said: Any) -> Heard:
+        """What was said, heard once for all events that say nothing of their own."""
+        if event.consent is not None:
+            return hear(said, self.facts, self.site)
+        if self.heard is None:
+            self.heard = hear(said, self.facts, self.site)
+        return self.heard
 
 
 def admit_body(
@@ -64,9 +100,9 @@ def admit_body(
     Raises BadBatch or TooManyEvents for the request, KeyMissing if nothing can be pseudonymised now.
     """
     raw_events, consent, context = _unpack(body.json, max_events)
-    batch = Batch(facts, site, keys, body, consent, context, latest)
+    batch = Batch(facts, site, keys, body, consent, context, latest, alone=len(raw_events) == 1)
     admissions = [_admit_one(raw, batch) for raw in raw_events]
-    return Admitted(admissions, batch.faults, frozenset(batch.wanted))
+    return Admitted(admissions, batch.faults, frozenset(batch.wants))
 
 
 def _unpack(said: Any, max_events: int) -> tuple[list[Any], Any, Any]:
@@ -87,8 +123,7 @@ def _admit_one(raw: Any, batch: Batch) -> Admission:
     try:
         event = read_event(_in_context(raw, batch.context), batch.body)
         event.event_id = event_id
-        heard = _hear(event, batch)
-        return admit(event, batch.facts, batch.site, heard, batch.keys)
+        return admit(event, batch.facts, batch.site, batch.visit_of)
     except Invalid as fault:
         return Admission(Outcome.INVALID, event_id, reason=str(fault))
     except KeyMissing:
@@ -109,21 +144,3 @@ def _in_context(raw: Any, context: Any) -> Any:
         return raw
     own = raw.get("context")
     return {**raw, "context": {**context, **own} if isinstance(own, dict) else context}
-
-
-def _hear(event: Event, batch: Batch) -> Heard:
-    """What was said, heard once for all events that say nothing of their own."""
-    if event.consent is None and batch.heard is not None:
-        return batch.heard
-    said = combine(batch.consent, event.consent)
-    heard = hear(said, batch.facts, batch.site)
-    if needs_ledger(heard, batch.site):
-        subjects = Visitor(event, heard.choice_id, batch.site, batch.keys, batch.facts.received_ms).subjects
-        if batch.latest is None:
-            batch.wanted.update(subjects)
-            return heard
-        latest = [batch.latest.get(subject) for subject in subjects]
-        return hear(said, batch.facts, batch.site, latest)
-    if event.consent is None:
-        batch.heard = heard
-    return heard

@@ -46,14 +46,17 @@ def texts(value: Any) -> Any:
     return value
 
 
-def click_id(fbc: str | None, url: str | None, occurred_ms: int) -> str:
-    """Meta's fbc: the cookie if it has the documented form, else made from the landing URL's fbclid.
+def click_cookie(fbc: str | None) -> str:
+    """Meta's fbc cookie if it has the documented form, else empty."""
+    return fbc if fbc and _FBC.fullmatch(fbc) else ""
+
+
+def click_id(url: str, occurred_ms: int) -> str:
+    """An fbc made from a landing URL's fbclid and the click's own time; empty without one.
 
     Meta, "fbp and fbc parameters": fb.<subdomain index>.<milliseconds>.<fbclid>; case matters.
     """
-    if fbc and _FBC.fullmatch(fbc):
-        return fbc
-    found = _FBCLID.search(url) if url and "fbclid=" in url else None
+    found = _FBCLID.search(url) if "fbclid=" in url else None
     return f"fb.1.{occurred_ms}.{found.group(1)}" if found else ""
 
 

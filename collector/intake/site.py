@@ -24,6 +24,7 @@ class Target:
     row: Kind
     recipient: Recipient
     required: Purposes
+    max_age_ms: int
     identity: Identity = Identity.KEYED
     sends_external_id: bool = False
 

@@ -27,6 +27,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+Client = redis.Redis
+"""What others hold without importing redis themselves."""
+
 MINIMUM_REDIS = (7, 0)
 MINIMUM_VALKEY = (8, 0)
 
@@ -132,7 +135,7 @@ async def verify(client: redis.Redis) -> list[str]:
     """A sentence for every setting of the server that would break a promise; empty if there is none."""
     with availability():
         server = await client.info("server")
-        faults = _version_faults(server)
+        faults = version_faults(server)
         try:
             found = await client.config_get("appendonly", "appendfsync", "maxmemory-policy")
         except ResponseError as error:
@@ -158,7 +161,8 @@ _WHY = {
 }
 
 
-def _version_faults(server: dict[str, Any]) -> list[str]:
+def version_faults(server: dict[str, Any]) -> list[str]:
+    """A sentence if the server (the answer to INFO server) is older than what the scripts need."""
     is_valkey = "valkey_version" in server
     name, minimum = ("Valkey", MINIMUM_VALKEY) if is_valkey else ("Redis", MINIMUM_REDIS)
     version = _text(server.get("valkey_version") or server.get("redis_version", "0"))

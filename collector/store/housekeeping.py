@@ -15,7 +15,7 @@ async def end_dead_letters(client: redis.Redis, destination: str, before_ms: int
     ended = 0
     with availability():
         while old := await client.xrange(key, max=str(before_ms), count=_SOME):
-            ended += await client.xdel(key, *(entry_id for entry_id, _ in old))
+            ended += await client.xdel(key, *(entry_id or b"" for entry_id, _ in old))
     return ended
 
 

@@ -86,4 +86,4 @@ def _quarter_id(day: date) -> str:
 
 
 def _next_quarter(begins: date) -> date:
-    return date(begins.year + begins.month // 12, (begins.month + 2) % 12 + 1, 1)
+    return date(begins.year + (begins.month + 2) // 12, (begins.month + 2) % 12 + 1, 1)

@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from collector.intake.domains import DomainKeys, KeyMissing
 from collector.intake.event import Identifier, NotJson, Short, read_json
-from collector.intake.pseudonymise import DomainKeys, KeyMissing, reference
 from collector.intake.site import Site
+from collector.intake.visit import reference
 from collector.store.buffer import Row, StoreUnavailable
 from collector.store.ledger import Ledger
 from collector.web.answers import Refusal, store_away

@@ -11,10 +11,10 @@ from typing import Any
 from collector.configuration import LimitsSettings
 from collector.intake.admit import DUPLICATE, Admission
 from collector.intake.batch import Admitted, BadBatch, TooManyEvents, admit_body
+from collector.intake.domains import DomainKeys, KeyMissing
 from collector.intake.event import Body
 from collector.intake.facts import Facts
 from collector.intake.outcome import Outcome
-from collector.intake.pseudonymise import DomainKeys, KeyMissing
 from collector.intake.record import to_bytes
 from collector.intake.site import Site
 from collector.store.buffer import Append, Row, StoreUnavailable

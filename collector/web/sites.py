@@ -117,6 +117,7 @@ def _target(settings: Settings, name: str) -> Target:
         row=KINDS[said.kind],
         recipient=settings.recipient_of(name),
         required=settings.required_of(name),
+        max_age_ms=KINDS[said.kind].max_age_ms,
         identity=Identity(said.identity) if said.kind == "ga4" else Identity.KEYED,
         sends_external_id=said.kind == "meta_capi" and not said.browser_pixel,
     )

@@ -14,6 +14,7 @@ Rules
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from consent.model import EVERYTHING, NOTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
@@ -22,9 +23,10 @@ from consent.policy import ConsentSource, SitePolicy
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 60 * 60 * 1000
 _PURPOSES: Final = tuple(Purpose)
+_NAMES: Final = tuple(purpose.value for purpose in Purpose)  # plain text: a StrEnum's hash is Python code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Statement:
     """A statement as read. `signal` is what it says now; `act` what it may change in the ledger.
 
@@ -50,8 +52,8 @@ def read(raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False) -
     per_recipient = _per_recipient(raw.get("recipients"), policy, raw.get("notice_version"))
     if per_recipient is None:
         return Statement(_unreadable(policy))
-    allowed = {name: grants - narrowed for name, narrowed in per_recipient.items()}
-    denied = {name: denies | narrowed for name, narrowed in per_recipient.items()}
+    allowed = {name: grants - narrowed if narrowed else grants for name, narrowed in per_recipient.items()}
+    denied = {name: denies | narrowed if narrowed else denies for name, narrowed in per_recipient.items()}
     return _weigh(raw, allowed, denied, policy, now_ms, believed=recorded or _is_page(policy))
 
 
@@ -62,7 +64,7 @@ def combine(batch: Any, event: Any) -> Any:
     if not isinstance(batch, Mapping) or not isinstance(event, Mapping):
         return "unreadable"
     combined = {**batch, **event}
-    for purpose in _PURPOSES:
+    for purpose in _NAMES:
         stated = [said[purpose] for said in (batch, event) if purpose in said]
         if stated:
             combined[purpose] = next((value for value in stated if value != "granted"), "granted")
@@ -101,9 +103,21 @@ def _unreadable(policy: SitePolicy) -> Signal:
 
 
 def _flat(raw: Mapping[str, Any]) -> tuple[Purposes, Purposes]:
-    granted = [purpose for purpose in _PURPOSES if raw.get(purpose) == "granted"]
-    denied = [purpose for purpose in _PURPOSES if purpose in raw and raw[purpose] != "granted"]
-    return frozenset(granted), frozenset(denied)
+    """Purposes granted and purposes denied, by their own names."""
+    return _sorted_out(*[_word(raw[name]) if name in raw else "" for name in _NAMES])
+
+
+def _word(value: Any) -> str:
+    return "granted" if value == "granted" else "denied"
+
+
+@lru_cache(maxsize=512)
+def _sorted_out(*words: str) -> tuple[Purposes, Purposes]:
+    said = list(zip(_PURPOSES, words, strict=True))
+    return (
+        frozenset(purpose for purpose, word in said if word == "granted"),
+        frozenset(purpose for purpose, word in said if word == "denied"),
+    )
 
 
 def _per_recipient(named: Any, policy: SitePolicy, version: Any) -> dict[Recipient, Purposes] | None:

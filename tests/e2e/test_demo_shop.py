@@ -68,9 +68,7 @@ def purchases(stack: Stack, destination: str) -> list[Any]:
 
 
 def violations(stack: Stack) -> list[Any]:
-    return [
-        found for name in ("ga4", "meta") for request in stack.received(name) for found in request["violations"]
-    ]
+    return [found for name in ("ga4", "meta") for request in stack.received(name) for found in request["violations"]]
 
 
 def nothing_arrives(page: Page, stack: Stack) -> None:

@@ -60,9 +60,7 @@ def test_events_of_one_tick_travel_together(page: Page, site: Site) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_overloaded_server_gets_the_same_events_again_and_not_too_soon(
-    page: Page, site: Site, status: int
-) -> None:
+def test_an_overloaded_server_gets_the_same_events_again_and_not_too_soon(page: Page, site: Site, status: int) -> None:
     page.goto(site.url)
     decide(page, ACCEPT)
     eventually(site.events)

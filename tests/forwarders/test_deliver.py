@@ -18,12 +18,12 @@ from collector.intake.record import Record, to_bytes
 from collector.settings import parse
 from collector.store import keyspace
 from collector.store.buffer import Append, RedisBuffer
-from collector.store.connection import StoreUnavailable, connect_readers
+from collector.store.connection import StoreUnavailable, command, connect_readers
 from collector.store.keyring import KeyRing, Master
 from collector.store.rows import Row
 from collector.store.sealing import SALT_BYTES, Sealer
 from consent.model import EVERYTHING, Choice
-from forwarders.deliver import run
+from forwarders.deliver import consumer_name, run
 from tests.support.delivery import a_record
 from tests.support.vendor import answering, vendor
 
@@ -62,8 +62,8 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     data = made.var / "valkey"
     data.mkdir(parents=True)
     server = find_server(os.defpath)
-    command = [str(server), *arguments(data, Path(made.store_url.removeprefix("unix://")))]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+    words = [str(server), *arguments(data, Path(made.store_url.removeprefix("unix://")))]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
         try:
             yield made
         finally:
@@ -103,7 +103,7 @@ async def balance(settings: Settings, expected: int) -> dict[bytes, int]:
     client = connect_readers(settings.store_url, 2.0)
     counters: dict[bytes, int] = {}
     for _ in range(200):
-        found = await client.execute_command("HGETALL", keyspace.counters())
+        found = await command(client, "HGETALL", keyspace.counters())
         counters = {name: int(count) for name, count in found.items()}
         if sum(count for name, count in counters.items() if not name.startswith(b"accepted")) >= expected:
             break
@@ -138,26 +138,20 @@ async def test_what_is_stored_is_handed_over_what_is_withdrawn_is_not_and_sigter
         b"handed_over|ga4|shop": 2,
         b"dropped:withdrawn|ga4|shop": 1,
     }
-    assert sorted(b'"1.2"' in request for request in server.requests) == [False, False]
+    sent = b"".join(server.requests)
+    assert [f'"{client_id}"'.encode() in sent for client_id in ("1.1", "1.2", "1.3")] == [True, False, True]
 
 
 async def test_what_a_killed_process_had_claimed_is_handed_over_by_the_next(settings: Settings) -> None:
     await store_records(settings, [(record(1), True)])
-
-    async def stuck(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
-    async with vendor(stuck) as first:
-        killed = asyncio.create_task(run(pointing_at(settings, first.port)))
-        async with asyncio.timeout(5):
-            while not first.requests:  # noqa: ASYNC110 -- the vendor has no event for it
-                await asyncio.sleep(0.01)
-        killed.get_loop().call_soon(killed.cancel)
-        await asyncio.sleep(0.05)
-        async with vendor(answering(NO_CONTENT)) as second:
-            delivering = asyncio.create_task(run(pointing_at(settings, second.port)))
-            counters = await balance(settings, expected=1)
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.gather(delivering, killed, return_exceptions=True)
+    client = connect_readers(settings.store_url, 2.0)
+    killed = RedisBuffer(client, consumer=consumer_name())
+    assert len(await killed.claim("ga4", 10, 1000)) == 1
+    await client.aclose()
+    async with vendor(answering(NO_CONTENT)) as server:
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port)))
+        counters = await balance(settings, expected=1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await delivering
     assert counters == {b"accepted|ga4|shop": 1, b"handed_over|ga4|shop": 1}
-    assert len(second.requests) == 1
+    assert len(server.requests) == 1

@@ -7,7 +7,7 @@ local function newest(old, new, lowers)
   if old == new then return nil end
   local old_ms, old_granted = string.match(old, '^(%-?%d+)|(.*)$')
   local new_ms, new_granted = string.match(new, '^(%-?%d+)|(.*)$')
-  if not old_ms then old_ms, old_granted = '0', '' end
+  if not old_ms or string.gsub(old_granted, '[^=,]+=%d+,?', '') ~= '' then old_ms, old_granted = '0', '' end
   local newer = tonumber(new_ms) > tonumber(old_ms)
   if not lowers then
     if newer then return new end

@@ -44,7 +44,7 @@ def valkey_socket() -> Iterator[Path]:
                 _wait_until_ready(socket, server)
                 yield socket
             finally:
-                server.terminate()
+                server.kill()
 
 
 def _wait_until_ready(socket: Path, server: subprocess.Popen[bytes]) -> None:

@@ -67,9 +67,7 @@ async def test_the_same_row_again_does_not_extend_its_life(client: redis.Redis) 
 
 
 @pytest.mark.parametrize("text", [b"", b"x|google=1", b"5|google", b"5|google=x", b"\xff|", b"5|google=1=2"])
-async def test_an_unreadable_row_grants_nothing_and_a_new_act_replaces_it(
-    text: bytes, client: redis.Redis
-) -> None:
+async def test_an_unreadable_row_grants_nothing_and_a_new_act_replaces_it(text: bytes, client: redis.Redis) -> None:
     assert not decode(text).granted
     ledger, act = Ledger(client), Choice(9, {"google": EVERYTHING})
     await client.set(keyspace.choice(SUBJECT), text)

@@ -46,6 +46,4 @@ def test_white_space_that_separates_words_stays() -> None:
 
 
 def test_the_sdk_names_no_vendor_host_and_evaluates_no_text(served: Answer) -> None:
-    assert not re.search(
-        r"https?://|eval\(|new Function|localStorage|sessionStorage|indexedDB", served.body.decode()
-    )
+    assert not re.search(r"https?://|eval\(|new Function|localStorage|sessionStorage|indexedDB", served.body.decode())

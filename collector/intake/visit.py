@@ -1,0 +1,138 @@
+"""A visit: what the events of one visitor share within one request.
+
+Identifiers, their references, the period, and per destination the part of a record that does not change from event
+to event. A batch of one visitor makes it once. It lives within one synchronous step.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from collector.intake import ga_cookies, minimise
+from collector.intake.device import coarse_device
+from collector.intake.domains import DomainKeys, Mac
+from collector.intake.event import Event
+from collector.intake.facts import Facts
+from collector.intake.heard import Heard
+from collector.intake.outcome import Skipped
+from collector.intake.periods import period_of, quarter_of
+from collector.intake.record import Record
+from collector.intake.site import Identity, Site, Target
+from consent.kinds import FieldClass
+from consent.model import NOTHING, Purposes, Reason
+
+SUBJECT_BYTES: Final = 16
+
+
+def reference(key: Mac, label: str, value: str) -> bytes:
+    """The 16-byte ledger reference of one identifier; `label` is choice, client, user or event."""
+    return key.digest(f"{label}\0{value}")[:SUBJECT_BYTES]
+
+
+class Visitor:
+    """The identifiers an event carries, and the references by which the ledger knows them."""
+
+    __slots__ = ("best", "client_id", "is_known", "subject_key", "subjects", "user_id")
+
+    def __init__(self, event: Event, choice_id: str | None, site: Site, keys: DomainKeys) -> None:
+        key = self.subject_key = keys.subject(site.id)
+        self.client_id = event.client_id
+        self.user_id = None if event.user_id is None else str(event.user_id)
+        known = []
+        if choice_id:
+            known.append(reference(key, "choice", choice_id))
+        if event.client_id:
+            known.append(reference(key, "client", event.client_id))
+        if self.user_id:
+            known.append(reference(key, "user", self.user_id))
+        self.is_known = bool(known)
+        self.subjects = known or [reference(key, "event", event.event_id or "")]
+        self.best = event.client_id or choice_id or self.user_id or event.event_id or ""
+
+
+class Visit:
+    """A visitor, what was heard of them, and a draft record (or a reason) per destination of the site."""
+
+    __slots__ = ("drafts", "heard", "visitor")
+
+    def __init__(
+        self, event: Event, visitor: Visitor, facts: Facts, site: Site, heard: Heard, keys: DomainKeys
+    ) -> None:
+        self.visitor = visitor
+        self.heard = heard
+        period = period_of(heard.choice_id, facts.received_ms)
+        if not keys.has(period):
+            # Chosen before this key ring existed: the quarter's root, and it stays that.
+            period = quarter_of(facts.received_ms)
+        self.drafts: list[tuple[Target, Record | Reason | Skipped]] = [
+            (target, self._draft(event, facts, site, target, keys, period)) for target in site.targets
+        ]
+
+    def _draft(
+        self, event: Event, facts: Facts, site: Site, target: Target, keys: DomainKeys, period: str
+    ) -> Record | Reason | Skipped:
+        decision = self.heard.decision
+        if not decision.allows(target.recipient, target.required):
+            return decision.why_not(target.recipient, target.required)
+        if site.for_children and target.advertises:
+            return Skipped.CHILDREN
+        granted = decision.granted.get(target.recipient, NOTHING)
+        context = event.context
+        language = context.language or facts.language
+        user_agent = context.user_agent or facts.user_agent
+        row = target.row
+        draft = Record(
+            site=site.id,
+            destination=target.name,
+            kind=target.kind,
+            recipient=target.recipient,
+            event_id="",
+            name="",
+            occurred_ms=0,
+            received_ms=facts.received_ms,
+            granted=_names(granted),
+            regime=decision.regime,
+            policy_hash=decision.policy_hash,
+            subjects=self.visitor.subjects,
+            language=language[:2].lower(),
+            country=self.heard.country,
+        )
+        key = keys.domain(period, site.id, target.name)
+        if target.kind == "ga4":
+            draft.device = coarse_device(user_agent, language)
+            if not self._identify_for_ga4(draft, event, target, key):
+                return Skipped.NO_CLIENT_ID
+        if target.sends_external_id:
+            draft.external_id = key.digest(f"external\0{self.visitor.user_id or self.visitor.best}").hex()
+        if row.may_have(FieldClass.CLICK_IDS, granted):
+            draft.fbp = minimise.browser_id(context.fbp)
+            draft.fbc = minimise.click_cookie(context.fbc)
+        if row.may_have(FieldClass.USER_AGENT, granted):
+            draft.user_agent = user_agent
+        return draft
+
+    def _identify_for_ga4(self, draft: Record, event: Event, target: Target, key: Mac) -> bool:
+        """Companion: the tag's own client id and session. Keyed: pseudonyms of a valid form."""
+        visitor = self.visitor
+        session = "" if event.session_id is None else str(event.session_id)
+        if visitor.user_id:
+            draft.user_id = key.digest(f"user\0{visitor.user_id}").hex()[:32]
+        if target.identity is Identity.COMPANION:
+            own = ga_cookies.session_id(event.context.ga_session_cookie)
+            draft.client_id = ga_cookies.client_id(event.context.ga_cookie) or ga_cookies.client_id(visitor.client_id)
+            draft.session_id = own or (session if session.isascii() and session.isdigit() else "")
+            return bool(draft.client_id)
+        client = key.digest(f"client\0{visitor.best}")
+        draft.client_id = f"{_ten_digits(client[:8])}.{_ten_digits(client[8:16])}"
+        # A page without sessions gets one a day and visitor: GA4 reports nothing without a session.
+        session = session or f"day\0{draft.received_ms // 86_400_000}"
+        draft.session_id = str(_ten_digits(key.digest(f"session\0{visitor.best}\0{session}")[:8]))
+        return True
+
+
+def _ten_digits(digest: bytes) -> int:
+    return 1_000_000_000 + int.from_bytes(digest, "big") % 1_147_483_647
+
+
+@lru_cache(maxsize=256)
+def _names(granted: Purposes) -> list[str]:
+    return sorted(purpose.value for purpose in granted)

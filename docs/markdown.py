@@ -1,0 +1,28 @@
+"""Markdown tables, and the sentence that stands beside a member of a closed list in the code."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a `|` within a cell is escaped."""
+    lines = [list(head), ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def code(text: str) -> str:
+    """Text as code."""
+    return f"`{text}`"
+
+
+def meanings(members: type[Enum], said: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Value to sentence: the comment beside each member in the code, else `said`; raises KeyError without one."""
+    source = inspect.getsource(members)
+    beside = dict(re.findall(r"^    ([A-Z_]+) = \"[^\"]*\"  # (.+)$", source, re.MULTILINE))
+    return {str(one.value): _sentence(beside.get(one.name) or (said or {})[str(one.value)]) for one in members}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
