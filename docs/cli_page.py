@@ -51,4 +51,4 @@ def _name(argument: Any) -> str:
 
 def _flags(option: Any) -> str:
     flags = ", ".join(code(flag) for flag in [*option.opts, *option.secondary_opts])
-    return flags if option.is_flag else f"{flags} {code(option.type.name.upper())}"
+    return flags if option.is_flag else f"{flags} {code(option.name.upper())}"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from collector import configuration
 from collector.configuration import DestinationSettings, NoticeSettings, Settings, SiteSettings
 from collector.settings import CONFIG_VARIABLE, PREFIX
 from consent.kinds import KINDS
@@ -26,11 +26,13 @@ hot reload: restart a process to give it a new configuration.
   The settings of a `[[site]]` have no variable: they stand in the file.
 - **Secrets** (marked *secret*) come from the environment or from a file, never from the command line, and are never
   printed. A file that holds one must have mode 0600.
-- **Paths** are relative to the folder of the file. `{{var}}`, `{{port}}`, `{{console_port}}` and `{{sandbox_port}}` stand for
-  the values of the configuration itself.
+- **Paths** are relative to the folder of the file. `{{var}}`, `{{port}}`, `{{console_port}}` and `{{sandbox_port}}`
+  stand for the values of the configuration itself.
 - An unknown setting is an error, not a warning.
 """
 
+_DESTINATION: Final = f"{PREFIX}DESTINATION__NAME__"
+_SHARED: Final = ("recipient", "purposes", "concurrency")
 _SECTIONS: Final = ("store", "keys", "retention", "limits", "listen")
 
 
@@ -38,10 +40,7 @@ def page(model: type[BaseModel] = Settings) -> str:
     """The whole page."""
     parts = [HEAD, "## Top level\n\n" + _fields({"var": model.model_fields["var"]}, PREFIX)]
     parts += [_section("[[site]]", SiteSettings, None), _section("[[site.notice]]", NoticeSettings, None)]
-    for destination in destinations():
-        kind = _literals(destination.model_fields["kind"])[0]
-        parts.append(_section(f'[destination.NAME] with kind = "{kind}"', destination, f"{PREFIX}DESTINATION__NAME__"))
-    parts.append(_needs())
+    parts += [_every_kind(), *(_one_kind(destination) for destination in destinations()), _needs()]
     for name in _SECTIONS:
         section = model.model_fields[name].annotation
         parts.append(_section(f"[{name}]", section, f"{PREFIX}{name.upper()}__"))
@@ -55,22 +54,45 @@ def destinations() -> tuple[type[BaseModel], ...]:
 
 
 def _section(title: str, section: Any, variables: str | None) -> str:
+    return f"## `{title}`\n\n{_about(section)}\n\n" + _fields(section.model_fields, variables)
+
+
+def _every_kind() -> str:
+    """What all kinds share, said once."""
+    shared = destinations()[0].model_fields
+    return (
+        "## `[destination.NAME]`\n\n"
+        "A vendor to hand events over to. NAME is what answers, streams, metrics and commands call it. In a variable\n"
+        "it stands in capitals, so a name that shall be set that way has no capitals, no `-` and no double `_`.\n\n"
+        + _fields({name: shared[name] for name in ("kind", *_SHARED)}, _DESTINATION)
+    )
+
+
+def _one_kind(destination: type[BaseModel]) -> str:
+    kind = _literals(destination.model_fields["kind"])[0]
+    own = {name: field for name, field in destination.model_fields.items() if name not in ("kind", *_SHARED)}
+    text = f'### `kind = "{kind}"`\n\n{_about(destination)}\n'
+    return text + ("\n" + _fields(own, _DESTINATION) if own else "")
+
+
+def _about(section: Any) -> str:
     about = (section.__doc__ or "").partition(": ")[2].strip() or (section.__doc__ or "").strip()
-    return f"## `{title}`\n\n{about[:1].upper()}{about[1:]}\n\n" + _fields(section.model_fields, variables)
+    return about[:1].upper() + about[1:]
 
 
 def _fields(fields: Mapping[str, FieldInfo], variables: str | None) -> str:
     rows = [
         (
             code(name),
-            _values(field),
+            _values(field) if name != "kind" else "one of the kinds below",
             _default(field),
-            (field.description or "") + (f" Variable: `{variables}{name.upper()}`." if variables else ""),
+            field.description or "Which vendor, and so which settings.",
+            *([code(f"{variables}{name.upper()}")] if variables else ()),
         )
         for name, field in fields.items()
         if name != "notice"
     ]
-    return table(("Setting", "Value", "Default", "Meaning"), rows)
+    return table(("Setting", "Value", "Default", "Meaning", *(["Variable"] if variables else ())), rows)
 
 
 def _values(field: FieldInfo) -> str:
@@ -108,7 +130,7 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, bool):
         return code(str(field.default).lower())
-    if isinstance(field.default, str | Enum) or field.annotation is configuration.Path:
+    if isinstance(field.default, str | Enum) or isinstance(field.default, Path):
         return code(f'"{field.default}"')
     return code(str(field.default))
 
@@ -124,7 +146,7 @@ def _needs() -> str:
         for kind, row in KINDS.items()
     ]
     return (
-        "## What each kind needs\n\n"
+        "### What each kind needs\n\n"
         "Configuration may add purposes to these, never remove one. An event older than the vendor takes is not sent.\n"
         "With `measurement_only`, `meta_capi` does without `ad_personalization` and marks the event `opt_out`.\n\n"
         + table(("Kind", "Recipient", "Purposes it always needs", "Oldest event"), rows)

@@ -21,8 +21,10 @@ def meanings(members: type[Enum], said: Mapping[str, str] | None = None) -> dict
     """Value to sentence: the comment beside each member in the code, else `said`; raises KeyError without one."""
     source = inspect.getsource(members)
     beside = dict(re.findall(r"^    ([A-Z_]+) = \"[^\"]*\"  # (.+)$", source, re.MULTILINE))
-    return {str(one.value): _sentence(beside.get(one.name) or (said or {})[str(one.value)]) for one in members}
+    return {str(one.value): sentence(beside.get(one.name) or (said or {})[str(one.value)]) for one in members}
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+def sentence(text: str) -> str:
+    """A comment as a sentence: a capital first, a full stop last, names of fields as code."""
+    named = re.sub(r"(?<![`\w])([a-z]+(?:_[a-z]+)+)(?![`\w])", r"`\1`", text)
+    return named[:1].upper() + named[1:].rstrip(".") + "."

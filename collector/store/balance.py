@@ -20,7 +20,7 @@ import redis.asyncio as redis
 from collector.store import keyspace
 from collector.store.connection import availability
 from collector.store.master import sync_directory
-from collector.store.scripts import BALANCE
+from collector.store.scripts import BALANCE, COUNT
 
 
 @dataclass(slots=True)
@@ -151,14 +151,12 @@ async def read_balance(
 
 
 async def count_door(client: redis.Redis, counts: Mapping[tuple[str, str], int], *, shard: int = 0) -> None:
-    """Add to the door counters, (site, outcome) to count; raises StoreUnavailable, and then some may count."""
+    """Add to the door counters, (site, outcome) to count, all or none; raises StoreUnavailable."""
     if not counts:
         return
-    pipeline = client.pipeline(transaction=True)
-    for (site, outcome), count in counts.items():
-        pipeline.hincrby(keyspace.door(shard), f"{outcome}|{site}", count)
+    additions = [part for (site, outcome), count in counts.items() for part in (f"{outcome}|{site}", count)]
     with availability():
-        await pipeline.execute()
+        await COUNT.run(client, (keyspace.door(shard),), additions)
 
 
 def _pairs(flat: list[bytes]) -> Iterable[tuple[str, int]]:

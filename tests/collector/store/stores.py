@@ -10,6 +10,7 @@ import redis.asyncio as redis
 
 from collector.store import keyspace
 from collector.store.buffer import Append, Buffer, RedisBuffer, Row
+from collector.store.connection import command
 from collector.store.ledger import Ledger
 from collector.store.memory import MemoryBuffer
 from consent.model import Choice
@@ -110,11 +111,11 @@ class ValkeyStore:
         return in_stream + due
 
     async def counters(self) -> dict[str, int]:
-        found = await self.client.hgetall(keyspace.counters())
+        found = await command(self.client, "HGETALL", keyspace.counters())
         return {name.decode(): int(count) for name, count in found.items()}
 
     async def dead(self, destination: str) -> list[tuple[str, str, bytes]]:
-        letters = await self.client.xrange(keyspace.dead(destination))
+        letters = await command(self.client, "XRANGE", keyspace.dead(destination), "-", "+")
         return [(f[b"cause"].decode(), f[b"site"].decode(), f[b"sealed"]) for _, f in letters]
 
     async def choice(self, subject: bytes) -> Choice | None:

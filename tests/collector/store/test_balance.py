@@ -10,6 +10,7 @@ import redis.asyncio as redis
 from collector.store import keyspace
 from collector.store.balance import Balance, BalanceCopy, count_door, read_balance
 from collector.store.buffer import Dead, Dropped, Fate, HandedOver, Retry
+from collector.store.connection import command
 from tests.collector.store.stores import ValkeyStore, event
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +146,7 @@ async def test_an_emptied_store_shows_what_was_pending_as_lost(store: ValkeyStor
 
 async def test_a_rolled_back_store_shows_what_it_had_accepted_since_as_lost(store: ValkeyStore) -> None:
     await some_fates(store)
-    past = {key: await store.client.dump(key) for key in await store.client.keys("*")}
+    past = {key: await command(store.client, "DUMP", key) for key in await store.client.keys("*")}
     epoch = (await read_balance(store.client, [])).epoch
     await some_fates(store)
     before = await read_balance(store.client, [])

@@ -23,7 +23,7 @@ async def test_a_durable_store_raises_no_objection(client: redis.Redis) -> None:
 async def test_each_setting_that_breaks_a_promise_gets_a_sentence(
     name: str, value: str, why: str, client: redis.Redis
 ) -> None:
-    before = (await client.config_get(name))[name]
+    before = str((await client.config_get(name))[name])
     await client.config_set(name, value)
     try:
         (sentence,) = await verify(client)

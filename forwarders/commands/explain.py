@@ -1,6 +1,5 @@
-"""Sub-commands that live downstream: deliver, sandbox, explain."""
+"""`sluis explain`: what would become of an event, offline."""
 
-import asyncio
 import sys
 import time
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-import uvicorn
 from rich.console import Console
 from rich.syntax import Syntax
 
@@ -18,34 +16,10 @@ from collector.intake.domains import DomainKeys
 from collector.intake.site import Site
 from collector.options import Config, Json, stop
 from collector.settings import SettingsError, configured_file, environment, load, parse
-from collector.store.keyring import EphemeralKeyRing, KeyRingError
-from collector.telemetry import set_up
+from collector.store.keyring import EphemeralKeyRing
 from collector.web.sites import Sites
 from forwarders import explain as explaining
-from forwarders.deliver import run as run_deliver
 from forwarders.registry import build
-from forwarders.sandbox.app import create_app
-
-
-def deliver(config: Config = None) -> None:
-    """Hand stored records over to their destinations until told to stop."""
-    set_up("deliver")
-    try:
-        asyncio.run(run_deliver(load(config)))
-    except KeyRingError as error:
-        stop(str(error))
-
-
-def sandbox(
-    config: Config = None,
-    port: Annotated[int | None, typer.Option(help="Port on loopback; [listen] sandbox_port if absent.")] = None,
-    checks: Annotated[bool, typer.Option(help="Check every request; --no-checks only counts (for load).")] = True,
-) -> None:
-    """Play GA4 and Meta on loopback, strictly: shows what arrived and what they would object to."""
-    set_up("sandbox")
-    chosen = port or load(config).listen.sandbox_port
-    app = create_app(checks=checks)
-    uvicorn.run(app, host="127.0.0.1", port=chosen, log_config=None, access_log=False, server_header=False)
 
 
 def explain(

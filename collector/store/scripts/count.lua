@@ -1,0 +1,3 @@
+-- Adds to counters in one step. KEYS: a hash. ARGV: field, count, field, count, ...
+for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return #ARGV / 2

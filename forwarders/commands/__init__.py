@@ -1,0 +1,1 @@
+"""One module per sub-command, so that a process loads only what it runs."""
