@@ -5,6 +5,7 @@ gets what it needs as an argument.
 """
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -78,6 +79,16 @@ def serve(settings: Settings) -> None:
         runner.run(_serve(settings, listening))
 
 
+def _collect_garbage_less() -> None:
+    """What start-up made stays; what requests make has no cycles, so looking for some 50 times a second is waste.
+
+    Measured: 10 % of a single event's CPU, 20 % in batches.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+
+
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
     writer = connect(settings.store_url, settings.store.timeout_s)
@@ -108,6 +119,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     committing = asyncio.create_task(commits.run())
     counting = asyncio.create_task(_count_door(door, reader))
     announce(settings, "serve")
+    _collect_garbage_less()
     await _listen_until_told(app, listening)
     await commits.close()
     await committing

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from consent.model import ADS, Purpose, Purposes, Recipient
 
@@ -20,6 +22,14 @@ class FieldClass(StrEnum):
     MATCH_KEYS = "match_keys"  # hashed e-mail, phone, name, address: a disclosure to the recipient
     CLICK_IDS = "click_ids"  # _fbp, _fbc, fbclid
     USER_AGENT = "user_agent"  # the full string; others get a coarse device
+
+
+class Allowed(NamedTuple):
+    """The field classes a record may have, by name."""
+
+    match_keys: bool = False
+    click_ids: bool = False
+    user_agent: bool = False
 
 
 _UTM = frozenset(
@@ -51,11 +61,6 @@ class Kind:
     def max_age_ms(self) -> int:
         """The vendor's window in milliseconds."""
         return self.max_age // timedelta(milliseconds=1)
-
-    def may_have(self, field_class: FieldClass, granted: Purposes) -> bool:
-        """Whether this kind takes such fields at all, and every purpose they need is granted."""
-        needed = self.fields.get(field_class)
-        return needed is not None and needed <= granted
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -91,6 +96,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
     },
 )
+
+
+@lru_cache(maxsize=512)
+def allowed_fields(kind: str, granted: Purposes) -> Allowed:
+    """Which classes of fields this kind takes, and of which every needed purpose is granted."""
+    return Allowed(**{name: needed <= granted for name, needed in KINDS[kind].fields.items()})
 
 
 def required_purposes(kind: str, *, extra: Purposes = frozenset(), measurement_only: bool = False) -> Purposes:

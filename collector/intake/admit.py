@@ -9,15 +9,16 @@ A drop is a value with a reason, never an exception.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from collector.intake import pseudonymise
 from collector.intake.event import Event
 from collector.intake.facts import Facts
 from collector.intake.filters import FILTERS
 from collector.intake.heard import Heard
 from collector.intake.outcome import Outcome, Skipped
+from collector.intake.pseudonymise import Told, dedupe_digest, record
 from collector.intake.record import Record
 from collector.intake.site import Site
 from collector.intake.visit import Visit, Visitor
+from consent.kinds import allowed_fields
 from consent.model import Choice
 from consent.signals.site import Statement
 
@@ -51,16 +52,16 @@ def admit(event: Event, facts: Facts, site: Site, visit_of: Callable[[Event], Vi
             return admission
     visit = visit_of(event)
     admission.heard, admission.subjects = visit.heard, visit.visitor.subjects
-    admission.digest = pseudonymise.dedupe_digest(visit.visitor, event)
-    occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
+    admission.digest = dedupe_digest(visit.visitor, event)
+    told = Told(event, facts, site)
     for target, draft in visit.drafts:
         if not isinstance(draft, Record):
             admission.destinations[target.name] = f"skipped:{draft}"
-        elif occurred_ms < facts.received_ms - target.max_age_ms:
+        elif told.occurred_ms < facts.received_ms - target.max_age_ms:
             admission.destinations[target.name] = f"skipped:{Skipped.TOO_OLD}"
         else:
-            granted = visit.heard.decision.granted[target.recipient]
-            admission.records.append(pseudonymise.record(draft, event, facts, site, target, granted))
+            allowed = allowed_fields(target.kind, visit.heard.decision.granted[target.recipient])
+            admission.records.append(record(draft, told, target, allowed))
             admission.destinations[target.name] = QUEUED
     _conclude(admission, visit.heard.statement, visit.visitor)
     return admission

@@ -57,12 +57,12 @@ class Invalid(Exception):  # noqa: N818 -- a fact about one event
         return f"{self.path}: {self.fault}"
 
 
-class _Redacted(msgspec.Struct, frozen=True):
+class _Redacted(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(<redacted>)"
 
 
-class Page(_Redacted, frozen=True):
+class Page(_Redacted, frozen=True, gc=False):
     """Where the event happened."""
 
     url: Text | None = None
@@ -70,7 +70,7 @@ class Page(_Redacted, frozen=True):
     title: Text | None = None
 
 
-class User(_Redacted, frozen=True):
+class User(_Redacted, frozen=True, gc=False):
     """Raw contact data. Lives until match keys are made, in the same synchronous step."""
 
     email: Short | None = None
@@ -86,7 +86,7 @@ class User(_Redacted, frozen=True):
     gender: Short | None = None
 
 
-class Context(_Redacted, frozen=True):
+class Context(_Redacted, frozen=True, gc=False):
     """What the browser knows and the request may not say."""
 
     user_agent: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
@@ -122,7 +122,7 @@ _NO_PAGE: Final = Page()
 _NO_CONTEXT: Final = Context()
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """One event as PRODUCT.md documents it. Only `name` is required; unknown fields are ignored."""
 
     name: str
@@ -145,7 +145,7 @@ class Event(msgspec.Struct, kw_only=True):
         return "Event(<redacted>)"
 
 
-class Body(msgspec.Struct, frozen=True):
+class Body(msgspec.Struct, frozen=True, gc=False):
     """A parsed body, and two things that are quicker to see in the bytes than in the tree."""
 
     json: Any

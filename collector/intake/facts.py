@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Facts(msgspec.Struct, kw_only=True, frozen=True):
+class Facts(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """Header values as text, empty if absent. `received_ms` is our clock, epoch milliseconds."""
 
     received_ms: int

@@ -15,19 +15,33 @@ _FBC: Final = re.compile(r"fb\.\d{1,2}\.\d{10,13}\.[\w-]{1,500}(?:\.[\w-]{2,8})?
 _FBP: Final = re.compile(r"fb\.\d{1,2}\.\d{10,13}\.\d{1,20}(?:\.[\w-]{2,8})?")
 
 
-def address(url: str | None, keep: frozenset[str]) -> str:
-    """The URL with only the query parameters in `keep`; empty if it is not an http(s) address."""
+Address = tuple[str, str]
+"""A URL without user-info and fragment: what stands before the query, and the raw query."""
+
+
+def split(url: str | None) -> Address:
+    """The two parts of an http(s) URL; both empty if it is none. E-mail-like path segments are masked."""
     if not url:
-        return ""
+        return "", ""
     head, _, query = url.partition("#")[0].partition("?")
     scheme, separator, rest = head.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
-        return ""
-    authority, slash, path = rest.partition("/")
-    if "@" in path or "%40" in path:
+        return "", ""
+    if "@" in rest or "%40" in rest:
+        authority, slash, path = rest.partition("/")
         path = "/".join(MASK if "@" in part or "%40" in part else part for part in path.split("/"))
-    kept = _query(query, keep) if query and keep else ""
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?' if kept else ''}{kept}"
+        return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}", query
+    return head, query
+
+
+def joined(address: Address, keep: frozenset[str]) -> str:
+    """The URL with only the query parameters in `keep`."""
+    head, query = address
+    if not query or not keep:
+        return head
+    parts = [part for part in query.split("&") if part.partition("=")[0] in keep]
+    kept = "&".join(part for part in parts if "@" not in part and "%40" not in part)
+    return f"{head}?{kept}" if kept else head
 
 
 def text(value: str) -> str:
@@ -63,8 +77,3 @@ def click_id(url: str, occurred_ms: int) -> str:
 def browser_id(fbp: str | None) -> str:
     """Meta's fbp cookie if it has the documented form, else empty."""
     return fbp if fbp and _FBP.fullmatch(fbp) else ""
-
-
-def _query(query: str, keep: frozenset[str]) -> str:
-    parts = [part for part in query.split("&") if part.partition("=")[0] in keep]
-    return "&".join(part for part in parts if "@" not in part and "%40" not in part)

@@ -14,13 +14,12 @@ from copy import copy
 from typing import Any, Final
 
 from collector.intake import match_keys, minimise
-from collector.intake.event import Event
+from collector.intake.event import Event, User
 from collector.intake.facts import Facts
 from collector.intake.record import Record
 from collector.intake.site import Site, Target
 from collector.intake.visit import Visitor
-from consent.kinds import FieldClass
-from consent.model import Purposes
+from consent.kinds import Allowed
 
 DIGEST_BYTES: Final = 10
 _RECIPES: Final = {"meta": match_keys.meta, "google": match_keys.google}
@@ -32,23 +31,37 @@ def dedupe_digest(visitor: Visitor, event: Event) -> bytes:
     return hashlib.blake2b(text, digest_size=DIGEST_BYTES, key=visitor.subject_key.key).digest()
 
 
-def record(draft: Record, event: Event, facts: Facts, site: Site, target: Target, granted: Purposes) -> Record:
+class Told:
+    """What every record of one event is made from, worked out once."""
+
+    __slots__ = ("event", "occurred_ms", "referrer", "site", "title", "url")
+
+    def __init__(self, event: Event, facts: Facts, site: Site) -> None:
+        page, title = event.page, event.page.title or ""
+        self.event = event
+        self.site = site
+        self.occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
+        self.url = minimise.split(page.url or facts.referer or f"{facts.origin}/")
+        self.referrer = minimise.split(page.referrer)
+        self.title = minimise.text(title) if event.mentions_at else title
+
+
+def record(draft: Record, told: Told, target: Target, allowed: Allowed) -> Record:
     """What one destination may have of one event. The draft exists only where a decision allowed it."""
-    row, page = target.row, event.page
+    row, event = target.row, told.event
     made = copy(draft)
     made.event_id = event.event_id or ""
     made.name = event.name
-    made.occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
+    made.occurred_ms = told.occurred_ms
     made.engagement_ms = _engagement(event.properties)
-    made.page_url = minimise.address(page.url or facts.referer or f"{facts.origin}/", row.query)
-    made.page_referrer = minimise.address(page.referrer, row.query)
-    if page.title:
-        made.page_title = minimise.text(page.title) if event.mentions_at else page.title
+    made.page_url = minimise.joined(told.url, row.query)
+    made.page_referrer = minimise.joined(told.referrer, row.query)
+    made.page_title = told.title
     made.properties = _properties(event, row.properties)
-    if event.user is not None and row.match_keys and row.may_have(FieldClass.MATCH_KEYS, granted):
-        made.match_keys = _match_keys(event, row.match_keys, site.default_country)
-    if not made.fbc and page.url and row.may_have(FieldClass.CLICK_IDS, granted):
-        made.fbc = minimise.click_id(page.url, made.occurred_ms)
+    if event.user is not None and row.match_keys and allowed.match_keys:
+        made.match_keys = _match_keys(event.user, row.match_keys, told.site.default_country)
+    if allowed.click_ids and not made.fbc and event.page.url:
+        made.fbc = minimise.click_id(event.page.url, told.occurred_ms)
     return made
 
 
@@ -64,9 +77,6 @@ def _properties(event: Event, keep: frozenset[str] | None) -> dict[str, Any]:
     return minimise.texts(kept) if event.mentions_at else kept
 
 
-def _match_keys(event: Event, recipe: str, default_country: str | None) -> dict[str, Any]:
-    user = event.user
-    if user is None:
-        return {}
+def _match_keys(user: User, recipe: str, default_country: str | None) -> dict[str, Any]:
     stated = {field: value for field in user.__struct_fields__ if (value := getattr(user, field))}
     return _RECIPES[recipe](stated, default_country)

@@ -17,7 +17,7 @@ class UnreadableRecord(Exception):  # noqa: N818 -- a fact about the bytes, not 
     """The bytes are not a record of a schema this version reads. The message says which."""
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event for one destination. Times are epoch milliseconds; absent text is empty."""
 
     schema: int = SCHEMA

@@ -17,7 +17,7 @@ from collector.intake.outcome import Skipped
 from collector.intake.periods import period_of, quarter_of
 from collector.intake.record import Record
 from collector.intake.site import Identity, Site, Target
-from consent.kinds import FieldClass
+from consent.kinds import allowed_fields
 from consent.model import NOTHING, Purposes, Reason
 
 SUBJECT_BYTES: Final = 16
@@ -79,7 +79,7 @@ class Visit:
         context = event.context
         language = context.language or facts.language
         user_agent = context.user_agent or facts.user_agent
-        row = target.row
+        allowed = allowed_fields(target.kind, granted)
         draft = Record(
             site=site.id,
             destination=target.name,
@@ -103,10 +103,10 @@ class Visit:
                 return Skipped.NO_CLIENT_ID
         if target.sends_external_id:
             draft.external_id = key.digest(f"external\0{self.visitor.user_id or self.visitor.best}").hex()
-        if row.may_have(FieldClass.CLICK_IDS, granted):
+        if allowed.click_ids:
             draft.fbp = minimise.browser_id(context.fbp)
             draft.fbc = minimise.click_cookie(context.fbc)
-        if row.may_have(FieldClass.USER_AGENT, granted):
+        if allowed.user_agent:
             draft.user_agent = user_agent
         return draft
 

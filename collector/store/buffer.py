@@ -132,7 +132,8 @@ class RedisBuffer(Buffer):
             found = await self._idle(stream, claims, count, now_ms)
         if not found:
             block = min(block_ms, self._longest_block_ms)
-            found = await self._read(stream, ">", count, ("BLOCK", block) if block > 0 else ())
+            read = await self._read(stream, ">", count, ("BLOCK", block) if block > 0 else ())
+            found = await self._existing(stream, claims, read)  # a group made again gives everything again
         claims.held.update(key for key, _ in found)
         return [entry_of(destination, key, fields) for key, fields in found]
 

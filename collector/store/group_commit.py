@@ -97,15 +97,15 @@ class GroupCommit(Generic[T, R]):
         items, answers = self._take()
         try:
             results = await self._commit(items)
-            if len(results) != len(items):
-                raise RuntimeError(f"{len(results)} results for {len(items)} items")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 -- whatever it is, the waiters must learn of it
             _fail(answers, error)
         except BaseException as error:
             _fail(answers, error)
             raise
         else:
-            for answer, result in zip(answers, results, strict=True):
+            if len(results) != len(items):
+                _fail(answers, RuntimeError(f"{len(results)} results for {len(items)} items"))
+            for answer, result in zip(answers, results, strict=False):
                 if not answer.done():
                     answer.set_result(result)
 

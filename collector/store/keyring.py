@@ -46,6 +46,7 @@ _VERSION = 1
 _NONCE_BYTES = 12
 _LOOK_AGAIN_S = 60.0  # for roots that were destroyed meanwhile
 _LOOK_FOR_NEW_S = 1.0
+_DRAFT_S = 3600.0
 _KeyIds = list[str]
 
 
@@ -66,11 +67,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """What may be said of a root. `fingerprint` identifies it and gives nothing of it away."""
+    """What may be said of a root. `fingerprint` identifies it and gives nothing of it away.
+
+    A file that cannot be unwrapped has no `created` and an empty fingerprint; it can be destroyed all the same.
+    """
 
     id: str
     kind: Kind
-    created: datetime
+    created: datetime | None
     state: State
     fingerprint: str
 
@@ -90,6 +94,7 @@ class KeyRing:
         self._wrapping = AESGCM(master.key)
         self._monotonic = monotonic
         self._roots: dict[str, bytes] = {}
+        self._present: set[str] = set()
         self._look_again = float("-inf")
         self._look_for_new = float("-inf")
 
@@ -104,18 +109,17 @@ class KeyRing:
         return ring
 
     def root(self, key_id: str) -> bytes | None:
-        """The root of a key id, or None. Cheap: the directory is looked at once a minute at most for known ids."""
+        """The root of a key id, or None. Cheap: looks at the directory once a minute, or for an unknown id."""
         found = self._roots.get(key_id)
         now = self._monotonic()
         if found is not None and now < self._look_again:
             return found
-        if found is None and now < self._look_for_new:
-            return None
-        self._look_again, self._look_for_new = now + _LOOK_AGAIN_S, now + _LOOK_FOR_NEW_S
-        present = self._ids()
-        self._roots = {known: root for known, root in self._roots.items() if known in present}
-        for new in present - self._roots.keys():
-            self._load(new)
+        if now >= self._look_again or (key_id not in self._present and now >= self._look_for_new):
+            self._look_again, self._look_for_new = now + _LOOK_AGAIN_S, now + _LOOK_FOR_NEW_S
+            self._present = self._ids()
+            self._roots = {known: root for known, root in self._roots.items() if known in self._present}
+        if key_id in self._present and key_id not in self._roots:
+            self._load(key_id)
         return self._roots.get(key_id)
 
     def create_due(self, now: datetime) -> _KeyIds:
@@ -129,12 +133,18 @@ class KeyRing:
         made = [key_id for key_id in missing if self._create(key_id, now)]
         if made:
             sync_directory(self._directory)
-            self._look_for_new = float("-inf")
+            self._look_again = float("-inf")
         return made
 
     def destroy_expired(self, now: datetime, day_key_days: int) -> list[KeyInfo]:
-        """Delete every root whose time is over, durably; answers what was destroyed. For the janitor."""
+        """Delete every root whose time is over, durably; answers what was destroyed. For the janitor.
+
+        Drafts that a crash left behind go as well.
+        """
         today = now.astimezone(UTC).date()
+        for draft in self._directory.glob(".*"):
+            if draft.stat().st_mtime < now.timestamp() - _DRAFT_S:
+                draft.unlink(missing_ok=True)
         expired = [
             self._info(key_id, period, today)
             for key_id, period in self._periods()
@@ -143,6 +153,7 @@ class KeyRing:
         for info in expired:
             self._file(info.id).unlink(missing_ok=True)
             self._roots.pop(info.id, None)
+            self._present.discard(info.id)
         if expired:
             sync_directory(self._directory)
         return expired
@@ -180,6 +191,7 @@ class KeyRing:
             nonce, wrapped = (base64.b64decode(stored[name], validate=True) for name in ("nonce", "wrapped"))
             self._roots[key_id] = self._wrapping.decrypt(nonce, wrapped, _bound(key_id, created_ms))
         except FileNotFoundError:
+            self._present.discard(key_id)
             return None
         except InvalidTag:
             raise KeyRingError(
@@ -217,13 +229,16 @@ class KeyRing:
         return True
 
     def _info(self, key_id: str, period: Period, today: date) -> KeyInfo:
-        created = self._load(key_id) or datetime.fromtimestamp(0, UTC)
+        created, fingerprint = None, ""
+        with suppress(KeyRingError):
+            created = self._load(key_id)
+            fingerprint = _fingerprint(self._roots[key_id]) if created else ""
         state = State.LIVE
         if today < period.begins:
             state = State.UPCOMING
         elif period.ends is not None and today >= period.ends:
             state = State.ENDED
-        return KeyInfo(key_id, period.kind, created, state, _fingerprint(self._roots.get(key_id, b"")))
+        return KeyInfo(key_id, period.kind, created, state, fingerprint)
 
 
 class EphemeralKeyRing:

@@ -15,6 +15,7 @@ from collector.store.rows import encode
 Found = list[tuple[bytes, dict[bytes, bytes]]]
 """Stream entries as the client gives them; an entry deleted meanwhile has no fields."""
 
+_PARTS_OF_PAST = 2  # attempt and received_ms
 _MOST_IDS = 1000  # per command in a script: Lua unpacks no more than 8000 values
 
 
@@ -39,13 +40,16 @@ class AppendPacking:
         subjects: list[bytes] = []
         texts: list[str] = []
         last: dict[bytes, str] = {}
+        choice, said = None, ""
         for item in items:
             if item.sealed:
                 shape = (item.site, *[name for name, _ in item.sealed])
                 events += (item.digest, self._shapes.get(shape) or self._learn(shape))
                 events += [sealed for _, sealed in item.sealed]
             for row in item.rows:
-                text = f"{row.lowers:d}{encode(row.choice)}"
+                if row.choice is not choice:  # events of one visitor share theirs
+                    choice, said = row.choice, encode(row.choice)
+                text = f"{row.lowers:d}{said}"
                 if last.get(row.subject) != text:
                     last[row.subject] = text
                     subjects.append(self._choice_prefix + row.subject)
@@ -64,11 +68,11 @@ class AppendPacking:
 
 
 def entry_of(destination: str, key: bytes, fields: dict[bytes, bytes]) -> Entry:
-    """The entry a stream holds under `key`."""
-    ((head, sealed),) = fields.items()
-    site, *retried = head.decode().split("|")
-    if retried:
-        return Entry(destination, key, site, int(retried[0]), sealed, int(retried[1]))
+    """The entry a stream holds under `key`; what somebody else put there becomes one that cannot be opened."""
+    head, sealed = next(iter(fields.items()))
+    site, *past = head.decode(errors="replace").split("|")
+    if len(past) == _PARTS_OF_PAST and all(part.isdecimal() for part in past):
+        return Entry(destination, key, site, int(past[0]), sealed, int(past[1]))
     return Entry(destination, key, site, 0, sealed, int(key.partition(b"-")[0]))
 
 

@@ -77,7 +77,7 @@ class IntakeDesk:
     def _seal(self, admissions: Sequence[Admission], facts: Facts, site: Site) -> tuple[list[Append], list[int]]:
         appends: list[Append] = []
         places: list[int] = []
-        written: set[bytes] = set()
+        written: set[tuple[bytes, int]] = set()
         for place, admission in enumerate(admissions):
             rows = _rows(admission, written)
             if not admission.records and not rows:
@@ -126,16 +126,13 @@ class IntakeDesk:
                 admission.outcome, admission.reason = Outcome.DUPLICATE, "event_id_seen"
 
 
-def _rows(admission: Admission, written: set[bytes]) -> tuple[Row, ...]:
-    """Ledger rows of one event; a batch writes the same act of the same visitor once."""
-    if admission.act is None:
+def _rows(admission: Admission, written: set[tuple[bytes, int]]) -> tuple[Row, ...]:
+    """Ledger rows of one event; a batch writes one and the same act of a visitor once."""
+    act = admission.act
+    if act is None:
         return ()
-    rows = []
-    for subject in admission.subjects:
-        mark = subject + str(admission.act.decided_ms).encode() + bytes([admission.lowers])
-        if mark not in written or admission.lowers:
-            written.add(mark)
-            rows.append(Row(subject, admission.act, admission.lowers))
+    rows = [Row(subject, act, admission.lowers) for subject in admission.subjects if (subject, id(act)) not in written]
+    written.update((subject, id(act)) for subject in admission.subjects)
     return tuple(rows)
 
 

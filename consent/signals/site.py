@@ -103,20 +103,20 @@ def _unreadable(policy: SitePolicy) -> Signal:
 
 
 def _flat(raw: Mapping[str, Any]) -> tuple[Purposes, Purposes]:
-    """Purposes granted and purposes denied, by their own names."""
-    return _sorted_out(*[_word(raw[name]) if name in raw else "" for name in _NAMES])
-
-
-def _word(value: Any) -> str:
-    return "granted" if value == "granted" else "denied"
+    """Purposes granted and purposes denied, by their own names. What is said and is not "granted" denies."""
+    said = tuple([raw.get(name, "") for name in _NAMES])
+    try:
+        return _sorted_out(said)
+    except TypeError:  # a list or an object where a word belongs
+        return _sorted_out(tuple(value if value in ("", "granted") else "denied" for value in said))
 
 
 @lru_cache(maxsize=512)
-def _sorted_out(*words: str) -> tuple[Purposes, Purposes]:
-    said = list(zip(_PURPOSES, words, strict=True))
+def _sorted_out(said: tuple[Any, ...]) -> tuple[Purposes, Purposes]:
+    pairs = list(zip(_PURPOSES, said, strict=True))
     return (
-        frozenset(purpose for purpose, word in said if word == "granted"),
-        frozenset(purpose for purpose, word in said if word == "denied"),
+        frozenset(purpose for purpose, value in pairs if value == "granted"),
+        frozenset(purpose for purpose, value in pairs if value not in ("", "granted")),
     )
 
 

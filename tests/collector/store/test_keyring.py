@@ -122,6 +122,15 @@ def test_a_damaged_file_is_named(text: str, ring: KeyRing, directory: Path) -> N
         KeyRing.open(directory, MASTER).root("day-20261121")
 
 
+def test_a_damaged_file_stops_nobody_else_and_can_be_destroyed(ring: KeyRing, directory: Path) -> None:
+    (directory / "day-20261121.key").write_text("")
+    reader = KeyRing.open(directory, MASTER)
+    assert reader.root("day-20261122") is not None
+    by_id = {info.id: info for info in reader.list(NOON)}
+    assert (by_id["day-20261121"].created, by_id["day-20261121"].fingerprint) == (None, "")
+    assert "day-20261121" in [i.id for i in reader.destroy_expired(NOON + timedelta(days=10), day_key_days=9)]
+
+
 def test_an_absent_directory_is_an_empty_ring_that_finds_keys_within_a_second(directory: Path) -> None:
     now = [100.0]
     reader = KeyRing(directory, MASTER, monotonic=lambda: now[0])
@@ -155,6 +164,16 @@ def test_roots_are_destroyed_when_their_time_is_over_and_not_before(ring: KeyRin
         assert (directory / f"{key_id}.key").exists()
         ring.destroy_expired(midnight, day_key_days=9)
         assert not (directory / f"{key_id}.key").exists()
+
+
+def test_a_draft_that_a_crash_left_is_removed_after_an_hour(ring: KeyRing, directory: Path) -> None:
+    draft = directory / ".day-20261124.0123456789abcdef"
+    draft.write_text("half a fi")
+    made = datetime.fromtimestamp(draft.stat().st_mtime, UTC)
+    ring.destroy_expired(made + timedelta(minutes=59), day_key_days=40)
+    assert draft.exists()
+    ring.destroy_expired(made + timedelta(minutes=61), day_key_days=40)
+    assert not draft.exists()
 
 
 def test_the_subject_root_is_never_destroyed_by_age(ring: KeyRing) -> None:

@@ -9,8 +9,10 @@ import redis.asyncio as redis
 from redis.exceptions import ResponseError
 
 from collector.store import keyspace
-from collector.store.buffer import HandedOver, RedisBuffer, Retry, StoreUnavailable
+from collector.store.balance import read_balance
+from collector.store.buffer import Append, Dead, HandedOver, RedisBuffer, Retry, StoreUnavailable
 from collector.store.connection import command, connect, connect_readers
+from collector.store.group_commit import GroupCommit
 from tests.collector.store.stores import ValkeyStore, event
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +35,19 @@ async def test_the_group_is_made_again_from_the_start_when_it_is_gone(store: Val
     assert len(await store.buffer.claim("ga4", 9, 0)) == 1
     await store.client.xgroup_destroy(keyspace.stream("ga4"), keyspace.GROUP)
     await store.buffer.append([event("ga4")])
+    assert len(await store.buffer.claim("ga4", 9, 0)) == 1, "the first one is in work here"
+    await store.crash()
     assert len(await store.buffer.claim("ga4", 9, 0)) == 2
+
+
+async def test_what_somebody_else_put_into_a_stream_can_be_settled_and_shows_in_the_balance(
+    store: ValkeyStore,
+) -> None:
+    await store.client.xadd(keyspace.stream("ga4"), {b"\xff|x|y": b"noise", b"more": b"noise"})
+    (entry,) = await store.buffer.claim("ga4", 9, 0)
+    assert entry.sealed == b"noise"
+    assert await store.buffer.settle("ga4", [(entry, Dead("unknown_format"))]) == 1
+    assert (await read_balance(store.client, [])).unaccounted == 1
 
 
 async def test_an_emptied_store_works_again_at_once(store: ValkeyStore) -> None:
@@ -127,6 +141,27 @@ async def test_an_append_whose_answer_was_lost_can_be_repeated(store: ValkeyStor
     assert outcome in ([(True, True)] * 5, [(False, False)] * 5)
     assert await store.pending("meta") == 5
     assert await buffer.append(flush) == [(False, False)] * 5
+
+
+async def test_concurrent_callers_share_flushes_and_every_record_arrives_once(
+    store: ValkeyStore, producer: redis.Redis
+) -> None:
+    sizes: list[int] = []
+    buffer = RedisBuffer(producer)
+
+    async def flush(items: list[Append]) -> list[tuple[bool, ...]]:
+        sizes.append(len(items))
+        return await buffer.append(items)
+
+    group = GroupCommit(flush, max_weight=64)
+    running = asyncio.create_task(group.run())
+    items = [event("ga4", "meta") for _ in range(300)]
+    answers = await asyncio.gather(*(group.submit(item) for item in [*items, *items]))
+    await group.close()
+    await running
+    assert answers == [(True, True)] * 300 + [(False, False)] * 300
+    assert max(sizes) == 64
+    assert [entry.sealed for entry in await store.buffer.claim("meta", 999, 0)] == [item.sealed[1][1] for item in items]
 
 
 async def test_a_store_that_is_away_is_unavailable(tmp_path: Path) -> None:
