@@ -44,6 +44,8 @@ def load(option: Path | None = None, env: Mapping[str, str] | None = None) -> Se
         ) from None
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 text, as TOML must be.") from error
     return parse(text, file, env)
 
 

@@ -76,7 +76,7 @@ class Batch:
         said = combine(self.consent, event.consent)
         heard = self._hear(event, said)
         visitor = Visitor(event, heard.choice_id, self.site, self.keys)
-        if heard.needs_ledger(self.site):
+        if visitor.is_known and heard.needs_ledger(self.site):
             if self.latest is None:
                 self.wants.update(visitor.subjects)
             else:
@@ -139,8 +139,10 @@ def _event_id(raw: Any) -> str:
 
 
 def _in_context(raw: Any, context: Any) -> Any:
-    """The event with the batch's context where it has none of its own."""
-    if not isinstance(context, dict) or not isinstance(raw, dict):
+    """The event with the batch's context where it has none of its own; one that is no object stays to be refused."""
+    if context is None or not isinstance(raw, dict):
         return raw
     own = raw.get("context")
-    return {**raw, "context": {**context, **own} if isinstance(own, dict) else context}
+    if isinstance(context, dict) and own is not None:
+        context = {**context, **own} if isinstance(own, dict) else own
+    return {**raw, "context": context}

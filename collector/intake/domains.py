@@ -24,6 +24,16 @@ class Roots(Protocol):
         ...
 
 
+def domain_key(root: bytes, *labels: str | bytes) -> bytes:
+    """32 bytes for one domain: HKDF-Expand with SHA-256 over length-prefixed labels, so none can run over.
+
+    A root is 32 uniform random bytes, so the extract step is left out (RFC 5869, section 3.3).
+    """
+    parts = [label.encode() if isinstance(label, str) else label for label in labels]
+    info = b"sluis" + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return hmac.digest(root, info + b"\x01", "sha256")
+
+
 class Mac:
     """HMAC-SHA-256 (RFC 2104) under one key, with both pads hashed beforehand: half the price of `hmac.digest`."""
 
@@ -71,7 +81,5 @@ class DomainKeys:
                 raise KeyMissing(key_id)
             if len(self._derived) >= _CACHED_KEYS:
                 self._derived.clear()
-            info = b"".join(len(part).to_bytes(2, "big") + part for part in (label.encode() for label in labels))
-            derived = Mac(hmac.digest(root, b"sluis-v1" + info + b"\x01", "sha256"))
-            self._derived[(key_id, *labels)] = derived
+            derived = self._derived[(key_id, *labels)] = Mac(domain_key(root, *labels))
         return derived

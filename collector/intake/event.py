@@ -25,6 +25,7 @@ MAX_LIST: Final = 500
 
 # GA4 Measurement Protocol reference, "Event naming rules" and "Reserved event names".
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_AT_SIGNS: Final = (b"@", b"\\u0040", b"%40")
 _RESERVED_PREFIXES: Final = ("firebase_", "ga_", "google_", "gtag.")
 RESERVED_NAMES: Final = frozenset(
     "ad_activeview ad_click ad_exposure ad_impression ad_query ad_reward adunit_exposure app_clear_data "
@@ -37,6 +38,7 @@ RESERVED_NAMES: Final = frozenset(
 )
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Whole = Annotated[int, msgspec.Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 Short = Annotated[str, msgspec.Meta(max_length=512)]
 
@@ -129,8 +131,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     event_id: Identifier | None = None
     timestamp: str | int | float | None = None
     client_id: Identifier | None = None
-    session_id: Identifier | int | None = None
-    user_id: Identifier | int | None = None
+    session_id: Identifier | Whole | None = None
+    user_id: Identifier | Whole | None = None
     page: Page = _NO_PAGE
     user: User | None = None
     properties: dict[Key, Json] = {}
@@ -159,7 +161,7 @@ class Body(msgspec.Struct, frozen=True, gc=False):
 def read_json(body: bytes) -> Body:
     """The body as plain JSON; raises NotJson."""
     try:
-        return Body(orjson.loads(body), b"\\u0000" in body, b"@" in body or b"\\u0040" in body)
+        return Body(orjson.loads(body), b"\\u0000" in body, any(sign in body for sign in _AT_SIGNS))
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the body is not valid JSON: {error.msg} at character {error.pos}") from error
 

@@ -7,9 +7,9 @@ Layouts (facts: gtag.js for GS1, field reports for GS2 since May 2025; Google do
 
 import re
 
-_CLIENT_ID = re.compile(r"(?:GA\d\.[\d-]+\.)?(\d{1,20}\.\d{1,20})")
-_GS1 = re.compile(r"GS1\.\d+\.(\d{1,20})\.")
-_GS2 = re.compile(r"GS2\.\d+\.(.+)")
+_CLIENT_ID = re.compile(r"(?:GA\d\.[\d-]+\.)?(\d{1,20}\.\d{1,20})", re.ASCII)
+_GS1 = re.compile(r"GS1\.\d+\.(\d{1,20})\.", re.ASCII)
+_GS2 = re.compile(r"GS2\.\d+\.(.+)", re.ASCII)
 
 
 def client_id(value: str | None) -> str:

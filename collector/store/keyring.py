@@ -20,13 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from collector.intake.domains import domain_key
 from collector.store.key_periods import Kind, Period, due_keys, is_expired, period_of_key
 from collector.store.master import KEY_BYTES, KeyRingError, Master, refuse_others, sync_directory
 
@@ -36,9 +34,7 @@ __all__ = [
     "KeyRing",
     "KeyRingError",
     "Master",
-    "Roots",
     "State",
-    "domain_key",
 ]
 
 _SUFFIX = ".key"
@@ -48,13 +44,6 @@ _LOOK_AGAIN_S = 60.0  # for roots that were destroyed meanwhile
 _LOOK_FOR_NEW_S = 1.0
 _DRAFT_S = 3600.0
 _KeyIds = list[str]
-
-
-class Roots(Protocol):
-    """Whoever can give the 32-byte root of a key id."""
-
-    def root(self, key_id: str) -> bytes | None:
-        """The root, or None if there is none: not made yet, or destroyed."""
 
 
 class State(StrEnum):
@@ -77,13 +66,6 @@ class KeyInfo:
     created: datetime | None
     state: State
     fingerprint: str
-
-
-def domain_key(root: bytes, *labels: str | bytes) -> bytes:
-    """32 bytes for one domain: HKDF-SHA256 (RFC 5869) with each label length-prefixed, so none can run over."""
-    parts = [label.encode() if isinstance(label, str) else label for label in labels]
-    info = b"sluis" + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-    return HKDF(SHA256(), KEY_BYTES, None, info).derive(root)
 
 
 class KeyRing:

@@ -19,7 +19,7 @@ from enum import StrEnum
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from collector.store.keyring import Roots, domain_key
+from collector.intake.domains import KeyMissing, Roots, domain_key
 
 MAGIC = b"SL\x01"
 SALT_BYTES = 16
@@ -47,10 +47,6 @@ class Unreadable(Exception):  # noqa: N818 -- a fact about the bytes, not a prog
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.value)
         self.cause = cause
-
-
-class KeyMissing(Exception):  # noqa: N818 -- a state of the key ring
-    """There is no root for the day: the janitor has not made it, or it was destroyed."""
 
 
 @dataclass(frozen=True, slots=True)

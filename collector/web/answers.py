@@ -43,6 +43,11 @@ def store_away() -> Refusal:
     return Refusal(503, "store_unavailable", "The store does not answer; nothing of this request was accepted.")
 
 
+def keys_away() -> Refusal:
+    """The answer while a key that must exist does not: nothing is pseudonymised or sealed without it."""
+    return Refusal(503, "keys_unavailable", "A key is not available yet; nothing of this request was accepted.")
+
+
 async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:
     """The whole body; raises Refusal 413 as soon as it is known to be too long."""
     too_long = Refusal(413, "body_too_large", f"The body is larger than {limit} bytes.")
@@ -54,15 +59,15 @@ async def read_body(receive: Receive, declared: bytes | None, limit: int) -> byt
         if len(body) > limit:
             raise too_long
         return body
-    parts = [body]
+    whole = bytearray(body)
     while message.get("more_body"):
         message = await receive()
-        parts.append(message.get("body", b""))
-        if sum(map(len, parts)) > limit:
+        whole += message.get("body", b"")
+        if len(whole) > limit:
             raise too_long
     if message["type"] == "http.disconnect":
         raise ClientGone
-    return b"".join(parts)
+    return bytes(whole)
 
 
 async def send_answer(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:

@@ -23,7 +23,7 @@ from collector.intake.site import Site
 from collector.intake.visit import reference
 from collector.store.buffer import Row, StoreUnavailable
 from collector.store.ledger import Ledger
-from collector.web.answers import Refusal, store_away
+from collector.web.answers import Refusal, keys_away, store_away
 from collector.web.intake_desk import IntakeDesk
 from collector.web.routes import guarded
 from collector.web.sites import Found
@@ -127,7 +127,7 @@ class ConsentApi:
         try:
             key = self.keys.subject(site.id)
         except KeyMissing:
-            raise Refusal(503, "keys_unavailable", "The keys of this site are not available yet.") from None
+            raise keys_away() from None
         return [reference(key, label, value) for label, value in stated if value]
 
 
@@ -139,7 +139,7 @@ def _receipt(act: Act, site: Site, choice: Choice, said: Mapping[str, Any], now_
         "recorded_at": _moment(now_ms),
         "decided_at": _moment(choice.decided_ms),
         "recipients": {
-            recipient: {purpose: "granted" if purpose in granted else "denied" for purpose in sorted(stated)}
+            recipient: {purpose.value: "granted" if purpose in granted else "denied" for purpose in sorted(stated)}
             for recipient, granted in sorted(choice.granted.items())
         },
         "notice_version": act.notice_version,

@@ -22,7 +22,7 @@ from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
 from collector.store.ledger import Ledger
 from collector.store.sealing import Sealer
 from collector.telemetry import logger
-from collector.web.answers import Refusal, store_away
+from collector.web.answers import Refusal, keys_away, store_away
 
 log = logger(__name__)
 Commits = GroupCommit[list[Append], list[tuple[bool, ...]]]
@@ -56,7 +56,10 @@ class IntakeDesk:
         admissions = admitted.admissions
         for fault in admitted.faults:
             log.error("internal_error", exc_info=fault)
-        appends, places = self._seal(admissions, facts, site)
+        try:
+            appends, places = self._seal(admissions, facts, site)
+        except KeyMissing:
+            raise keys_away() from None
         if appends:
             self._mark_duplicates(admissions, places, await self._commit(appends))
         rows = [_result(admission) for admission in admissions]
@@ -71,8 +74,7 @@ class IntakeDesk:
         except BadBatch as fault:
             raise Refusal(400, "bad_batch", str(fault)) from None
         except KeyMissing:
-            log.exception("key_missing")
-            raise Refusal(503, "keys_unavailable", "The keys of today are not available yet.") from None
+            raise keys_away() from None
 
     def _seal(self, admissions: Sequence[Admission], facts: Facts, site: Site) -> tuple[list[Append], list[int]]:
         appends: list[Append] = []

@@ -23,7 +23,7 @@ from collector.web.routes import guarded
 from collector.web.sites import Found
 
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
-_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,15})(\.\d{1,9})?")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")  # within 2^53; more digits are text
 _TYPED: Final = ("properties.", "consent.gpc", "consent.gpp_sid", "consent.gdpr_applies", "consent.recipients")
 
 
@@ -44,7 +44,7 @@ class Pixel:
         try:
             body = read_json(orjson.dumps(event))
         except (NotJson, orjson.JSONEncodeError):
-            raise Refusal(400, "not_unicode", "The query is not valid Unicode.") from None
+            raise Refusal(400, "bad_query", "The query is not Unicode, or is nested too deeply.") from None
         facts = facts_of(dict(request.scope["headers"]), found.origin, self.desk.now_ms())
         (result,) = await self.desk.take(body, facts, found.site)
         headers = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from collector.web.answers import Refusal, read_body
+from collector.web.answers import ClientGone, Refusal, read_body
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites, preflight
 
@@ -41,6 +41,8 @@ def guarded(handler: Handler) -> Callable[[Any, Request], Awaitable[Response]]:
             response = refused(Refusal(403, no.code, str(no)))
         except Refusal as refusal:
             response = refused(refusal)
+        except ClientGone:
+            response = Response(status_code=400)  # nobody is left to read it
         response.raw_headers.extend(cors)
         return response
 

@@ -67,7 +67,7 @@ class Sites:
         """The site a server names in its body, proven by its key; raises NotAllowed."""
         key, found = self._by_key.get(site, (b"", None)) if isinstance(site, str) else (b"", None)
         given = (authorization or b"").removeprefix(b"Bearer ")
-        if found is None or not hmac.compare_digest(key, given):
+        if found is None or not key or not hmac.compare_digest(key, given):
             raise NotAllowed("site_not_allowed", "Naming a site needs that site's server_key as a Bearer token.")
         return found
 

@@ -125,7 +125,7 @@ def _check_revenue(name: object, params: Mapping[str, Any], at: str) -> Iterator
         return
     if "value" in params and "currency" not in params:
         yield broken("ga4.currency_missing", f"{at}.currency")
-    if "currency" in params and "value" not in params:
+    if "currency" in params and "value" not in params and not params.get("items"):  # it also says what items cost in
         yield broken("ga4.value_missing", f"{at}.value")
 
 

@@ -114,7 +114,7 @@ _PARAMS = {
     "ga4.param_number_inexact": "A whole number beyond 2^53 loses digits on its way: send it as text.",
     "ga4.recommended_param_missing": "Google's recommended event requires this parameter.",
     "ga4.currency_missing": "value without currency is ignored by Google's revenue reports.",
-    "ga4.value_missing": "currency means nothing without value.",
+    "ga4.value_missing": "currency means nothing without value or items.",
     "ga4.currency_malformed": "currency must be an ISO 4217 code: three upper-case letters.",
     "ga4.amount_not_number": "An amount must be a JSON number.",
     "ga4.transaction_id_empty": "An empty transaction_id makes Google merge all such purchases into one.",

@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.processes import children_of
 
 SLUIS = str(Path(sys.executable).parent / "sluis")
 START_S, STOP_S = 60.0, 40.0
@@ -29,15 +33,14 @@ def free_ports(count: int) -> list[int]:
 def ask(
     method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    """One HTTP exchange; errors of HTTP are answers too. `body` as JSON unless it is bytes."""
+    """One HTTP exchange: status, headers in lower case, body. `body` as JSON unless it is bytes."""
+    where = urlsplit(url)
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
-            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+    with closing(HTTPConnection(where.netloc, timeout=15)) as connection:
+        target = f"{where.path or '/'}?{where.query}"
+        connection.request(method, target, data, {"Content-Type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
 
 @dataclass
@@ -64,7 +67,8 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("SLUIS_")}
+        # What the developer has set must not leak into the test; the product reads its settings elsewhere.
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SLUIS_")}  # noqa: TID251
         return {
             **kept,
             "SLUIS_LISTEN__PORT": str(self.ports[0]),
@@ -74,6 +78,7 @@ class Stack:
         }
 
     def start(self) -> "Stack":
+        self.output = ""
         self.process = subprocess.Popen(
             [SLUIS, "up"],
             cwd=self.folder,
@@ -131,9 +136,43 @@ class Stack:
     def clear(self) -> None:
         ask("DELETE", f"{self.sandbox}/api/received")
 
+    def fault(self, destination: str, **what: Any) -> None:
+        """Script what the sandbox does wrong: times, status, delay_ms, close, body, headers."""
+        status, _, raw = ask("POST", f"{self.sandbox}/api/faults", {"destination": destination, **what})
+        assert status == 201, raw
+
+    def mend(self) -> None:
+        """Nothing goes wrong any more."""
+        ask("DELETE", f"{self.sandbox}/api/faults")
+
+    def tally(self, destination: str) -> dict[str, Any]:
+        """The sandbox's own counts since the last `clear`."""
+        _, _, raw = ask("GET", f"{self.sandbox}/api/summary")
+        counts: dict[str, Any] = json.loads(raw)["destinations"][destination]
+        return counts
+
+    def children(self) -> dict[str, int]:
+        """Process ids by what runs: `serve`, `deliver`, ..., `valkey-server`."""
+        assert self.process is not None
+        return {_named(command): pid for pid, command in children_of(self.process.pid).items()}
+
+    def is_ready(self) -> bool:
+        try:
+            return ask("GET", f"{self.shop}/readyz")[0] == 200
+        except OSError:
+            return False
+
     def balance(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.sluis("balance", "--json").stdout)
+        """The balance, from the console: quicker than a command and the same numbers."""
+        status, _, raw = ask("GET", f"{self.console}/api/balance")
+        assert status == 200, raw
+        found: dict[str, Any] = json.loads(raw)
         return found
+
+    def counts(self) -> Counter[str]:
+        """The balance as `ga4 accepted`, `ga4 handed_over`, `meta dropped:withdrawn`, ...; their difference
+        over a test is what the test did."""
+        return flat(self.balance())
 
     def settled(self, timeout_s: float = 20.0) -> dict[str, Any]:
         """The balance once nothing waits any more."""
@@ -143,4 +182,21 @@ class Stack:
             if not any(one["waiting"] for one in balance["destinations"].values()):
                 return balance
             assert time.monotonic() < deadline, f"still waiting: {balance}"
-            time.sleep(0.2)
+            time.sleep(0.1)
+
+
+def flat(balance: Mapping[str, Any]) -> Counter[str]:
+    """A balance as one counter, all sites together; what is zero is absent."""
+    counts: Counter[str] = Counter()
+    for name, destination in balance["destinations"].items():
+        for site in destination["sites"].values():
+            counts[f"{name} accepted"] += site["accepted"]
+            counts[f"{name} handed_over"] += site["handed_over"]
+            for fate in ("dropped", "dead"):
+                counts.update({f"{name} {fate}:{why}": count for why, count in site[fate].items()})
+    return +counts
+
+
+def _named(command: str) -> str:
+    words = command.split()
+    return next((Path(word).name for word in words if "valkey-server" in word), words[-1])

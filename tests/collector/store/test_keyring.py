@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from collector.configuration import KeysSettings
+from collector.intake.domains import domain_key
 from collector.store.key_periods import Kind, period_of_key
 from collector.store.keyring import (
     EphemeralKeyRing,
@@ -16,7 +17,6 @@ from collector.store.keyring import (
     KeyRingError,
     Master,
     State,
-    domain_key,
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.intake.domains import KeyMissing
 from collector.store.keyring import EphemeralKeyRing
-from collector.store.sealing import Cause, KeyMissing, Opened, Opener, Sealer, Unreadable
+from collector.store.sealing import Cause, Opened, Opener, Sealer, Unreadable
 
 NOON_MS = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1000)
 DAY_MS = 86_400_000
