@@ -38,6 +38,7 @@ from collector.web.health import Health
 from collector.web.ingest import PATH, Ingest
 from collector.web.intake_desk import Door, IntakeDesk
 from collector.web.pixel import Pixel
+from collector.web.protocol import Protocol
 from collector.web.routes import allow
 from collector.web.sdk import sdk_route
 from collector.web.sites import Sites
@@ -148,11 +149,12 @@ def _cool_routes(
 async def _listen_until_told(app: ASGIApp, listening: socket.socket) -> None:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nobody here wants to know the client's address
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=STOP_GRACE_S,

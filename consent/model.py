@@ -111,7 +111,7 @@ class Decision:
                 return signal.denial
         for signal in self.signals:
             if not missing <= signal.granted_to(recipient):
-                uncovered = bool(signal.grants) and recipient not in signal.grants
+                uncovered = bool(signal.grants) and not signal.grants.keys() & {recipient, EVERY_RECIPIENT}
                 return Reason.RECIPIENT_NOT_COVERED if uncovered else signal.silence
         return Reason.CHOICE_UNKNOWN
 

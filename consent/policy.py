@@ -13,17 +13,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consent.model import Recipient, Regime
-
-EEA = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split(),
-)
-OPT_IN_COUNTRIES = EEA | {"GB", "CH"}
+from consent.countries import COUNTRIES, OPT_IN_COUNTRIES
+from consent.model import EVERY_RECIPIENT, Recipient, Regime
 
 DEFAULT_MAX_AGE_DAYS = 183  # CNIL, DPC, Garante: six months as good practice
 HARD_MAX_AGE_DAYS = 395  # IAB TCF: remind at least every 13 months
 
-_REGION = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+_REGION = re.compile(r"([A-Z]{2})(-[A-Z0-9]{1,3})?")
 
 
 class ConsentSource(StrEnum):
@@ -55,10 +51,10 @@ class SitePolicy:
     policy_hash: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Z]{2}", self.establishment):
+        if self.establishment not in COUNTRIES:
             raise ValueError(
                 f"site {self.site!r}: establishment must be the ISO country code of the controller's main "
-                f'establishment, such as "BE"; got {self.establishment!r}',
+                f'establishment, such as "BE" (the United Kingdom is "GB"); got {self.establishment!r}',
             )
         if not 1 <= self.choice_max_age_days <= HARD_MAX_AGE_DAYS:
             raise ValueError(
@@ -69,24 +65,27 @@ class SitePolicy:
                 f"site {self.site!r}: establishment {self.establishment} needs opt-in for every visitor: "
                 'elsewhere = "opt_out" is not available',
             )
+        if EVERY_RECIPIENT in self.recipients:
+            raise ValueError(f"site {self.site!r}: a recipient needs a name of its own; {EVERY_RECIPIENT!r} is none")
+        if len({notice.version for notice in self.notices}) < len(self.notices):
+            raise ValueError(f"site {self.site!r}: each version of the notice may be described once only")
 
     def regime(self, region: str | None) -> Regime:
         """Which regime holds for a visitor from `region` (ISO 3166-1 or -2; None = unknown)."""
-        if self.establishment in OPT_IN_COUNTRIES or self.elsewhere is Regime.OPT_IN:
+        if self.establishment in OPT_IN_COUNTRIES or self.elsewhere is not Regime.OPT_OUT:
             return Regime.OPT_IN
-        if region is None or not _REGION.match(region) or region[:2] in OPT_IN_COUNTRIES:
-            return Regime.OPT_IN
-        return Regime.OPT_OUT
+        said = None if region is None else _REGION.fullmatch(region)
+        elsewhere = said is not None and said[1] in COUNTRIES - OPT_IN_COUNTRIES
+        return Regime.OPT_OUT if elsewhere else Regime.OPT_IN
 
     def covered(self, notice_version: str | None) -> frozenset[Recipient]:
-        """The recipients a statement speaks for when it names none itself.
+        """The configured recipients a statement can grant to: those its notice named.
 
         Without notices on file that is every configured recipient. With notices, a version that is not
-        among them covers nobody: we cannot show what the visitor was told.
+        among them covers nobody (we cannot show what the visitor was told), and a statement without a
+        version covers whom *every* version on file named (whichever it was, they were told of these).
         """
-        if notice_version is None or not self.notices:
+        if not self.notices:
             return self.recipients
-        for notice in self.notices:
-            if notice.version == notice_version:
-                return notice.recipients
-        return frozenset()
+        told = [notice.recipients for notice in self.notices if notice_version in (None, notice.version)]
+        return self.recipients.intersection(*told) if told else frozenset()

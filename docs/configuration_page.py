@@ -130,7 +130,7 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, bool):
         return code(str(field.default).lower())
-    if isinstance(field.default, str | Enum) or isinstance(field.default, Path):
+    if isinstance(field.default, str | Enum | Path):
         return code(f'"{field.default}"')
     return code(str(field.default))
 

@@ -112,11 +112,12 @@ class ConsentApi:
 
     async def _read(self, request: Request) -> tuple[Mapping[str, Any], Act]:
         try:
-            said = read_json(await request.body()).json
+            body = read_json(await request.body())
         except NotJson as fault:
             raise Refusal(400, "not_json", str(fault)) from None
-        if not isinstance(said, dict):
-            raise Refusal(400, "invalid_consent", "The body must be an object.")
+        said = body.json
+        if not isinstance(said, dict) or body.holds_nul:
+            raise Refusal(400, "invalid_consent", "The body must be an object without NUL characters.")
         try:
             return said, msgspec.convert(said, Act)
         except msgspec.ValidationError as fault:

@@ -44,7 +44,7 @@ class Pixel:
         try:
             body = read_json(orjson.dumps(event))
         except (NotJson, orjson.JSONEncodeError):
-            raise Refusal(400, "bad_query", "The query is not Unicode, or is nested too deeply.") from None
+            raise Refusal(400, "not_unicode", "The query is not Unicode, or is nested too deeply.") from None
         facts = facts_of(dict(request.scope["headers"]), found.origin, self.desk.now_ms())
         (result,) = await self.desk.take(body, facts, found.site)
         headers = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}

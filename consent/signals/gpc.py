@@ -1,7 +1,8 @@
-"""Global Privacy Control: `Sec-GPC: 1`, or `"gpc": true` from a server that passes the header on.
+"""Global Privacy Control: the header `Sec-GPC: 1`, or `"gpc"` in a statement from whoever passes the header on.
 
-Exactly "1" is the signal (W3C GPC, "The Sec-GPC Header Field"); any other value is no signal. Several header
-lines, or one line joined with commas by a proxy, count if one of them is exactly "1": the protective reading.
+Of the header exactly "1" is the signal (W3C GPC, "The Sec-GPC Header Field"); any other value is no signal.
+Several header lines, or one line joined with commas by a proxy, count if one of them is exactly "1": the
+protective reading. Of the statement everything but absent, null, false and 0 counts: what cannot be read denies.
 GPC speaks about sale, sharing and targeted advertising, so it denies the ad purposes for every recipient and
 says nothing about analytics.
 """
@@ -11,13 +12,14 @@ from typing import Final
 
 from consent.model import ADS, EVERY_RECIPIENT, Reason, Signal
 
-_DENIAL: Final = Signal(source="gpc", denies={EVERY_RECIPIENT: ADS}, denial=Reason.GPC)
+_DENIAL: Final = Signal("gpc", denies={EVERY_RECIPIENT: ADS}, denial=Reason.GPC, silence=Reason.CHOICE_UNKNOWN)
+_OFF: Final = (None, False)  # 0 equals False
 
 
 def read(header: str | None, statement: Mapping[str, object] | None) -> Signal | None:
     """The denial if the browser or the statement carries the signal, else None."""
     if header is not None and ("1" in [part.strip(" \t") for part in header.split(",")]):
         return _DENIAL
-    if statement is not None and statement.get("gpc") is True:
+    if statement is not None and statement.get("gpc") not in _OFF:
         return _DENIAL
     return None

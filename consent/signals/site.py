@@ -2,26 +2,31 @@
 
 Rules
 1. "granted" grants and "denied" denies; an absent purpose abstains; any other value is unreadable and denies.
-2. `recipients` names whom the statement speaks for and only narrows. Without it the statement covers the
-   recipients of its notice version (see policy.covered).
+2. A denial holds for every recipient. A grant holds for those the notice named (see policy.covered), and
+   `recipients`, where it is given, only narrows: to the ones it lists, less what each one's own entry denies.
 3. A *default* never grants. `origin` is "choice" when `decided_at` is given and "default" otherwise.
 4. A choice needs a `decided_at` no more than five minutes ahead of our clock and no older than the policy
    allows; else it denies what it denies and grants nothing.
 5. Where choices must be recorded (consent_source "recorded") a statement only restricts.
-6. A batch's statement and an event's combine to the stricter before they are read.
+6. A batch's statement and an event's are read apart: what either denies is denied, only what both grant is granted.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, reduce
 from typing import Any, Final
 
-from consent.model import EVERYTHING, NOTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
+from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
 from consent.policy import ConsentSource, SitePolicy
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
 DAY_MS: Final = 24 * 60 * 60 * 1000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_LARGEST_VERSION: Final = 2**53  # the integers every JSON reader agrees on
+_UNKNOWN_VERSION: Final = "(unreadable)"
+_ABSENT: Final = object()
 _PURPOSES: Final = tuple(Purpose)
 _NAMES: Final = tuple(purpose.value for purpose in Purpose)  # plain text: a StrEnum's hash is Python code
 
@@ -46,35 +51,42 @@ def read(raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False) -
     """
     if raw is None:
         return None
-    if not isinstance(raw, Mapping):
+    if isinstance(raw, _Both):
+        heard = [read(said, policy, now_ms, recorded=recorded) for said in raw.parts]
+        return reduce(_stricter, [statement for statement in heard if statement is not None])
+    own = _own_denials(raw, policy)
+    if own is None:
         return Statement(_unreadable(policy))
     grants, denies = _flat(raw)
-    per_recipient = _per_recipient(raw.get("recipients"), policy, raw.get("notice_version"))
-    if per_recipient is None:
-        return Statement(_unreadable(policy))
-    allowed = {name: grants - narrowed if narrowed else grants for name, narrowed in per_recipient.items()}
-    denied = {name: denies | narrowed if narrowed else denies for name, narrowed in per_recipient.items()}
+    covered = policy.covered(_version(raw))
+    if raw.get("recipients") is not None:
+        covered &= own.keys()
+    denied = {name: denies | own[name] if own.get(name) else denies for name in policy.recipients}
+    allowed = {name: grants - own[name] if own.get(name) else grants for name in covered}
     return _weigh(raw, allowed, denied, policy, now_ms, believed=recorded or _is_page(policy))
 
 
+class _Both(dict[str, Any]):
+    """A batch's statement and an event's; as a mapping, what the other signals may know of the two."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, batch: Any, event: Any) -> None:
+        self.parts = (batch, event)
+        said = [part for part in self.parts if isinstance(part, Mapping)]
+        for part in said:
+            self.update(part)
+        self["gpc"] = next((part["gpc"] for part in said if part.get("gpc") not in (None, False)), None)
+        first, *others = [part.get("region") for part in said] or [None]
+        if any(not isinstance(region, str) or region != first for region in others):
+            self["region"] = None  # two places are none, and an unknown region is the strictest
+
+
 def combine(batch: Any, event: Any) -> Any:
-    """One statement from a batch's and an event's, purpose by purpose and recipient by recipient stricter."""
+    """What `read` takes for an event within a batch; neither statement can grant what the other does not."""
     if batch is None or event is None:
         return event if batch is None else batch
-    if not isinstance(batch, Mapping) or not isinstance(event, Mapping):
-        return "unreadable"
-    combined = {**batch, **event}
-    for purpose in _NAMES:
-        stated = [said[purpose] for said in (batch, event) if purpose in said]
-        if stated:
-            combined[purpose] = next((value for value in stated if value != "granted"), "granted")
-    combined["recipients"] = _stricter_recipients(batch.get("recipients"), event.get("recipients"))
-    combined["gpc"] = batch.get("gpc") is True or event.get("gpc") is True
-    combined["origin"] = "choice" if _origin(batch) == _origin(event) == "choice" else "default"
-    moments = [said["decided_at"] for said in (batch, event) if said.get("decided_at") is not None]
-    if moments:
-        combined["decided_at"] = min(moments, key=lambda moment: read_moment(moment) or 0)
-    return combined
+    return _Both(batch, event)
 
 
 def read_moment(value: Any) -> int | None:
@@ -89,9 +101,7 @@ def read_moment(value: Any) -> int | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        return None
-    return int(moment.astimezone(UTC).timestamp() * 1000)
+    return None if moment.tzinfo is None else (moment - _EPOCH) // _MILLISECOND
 
 
 def _is_page(policy: SitePolicy) -> bool:
@@ -104,38 +114,39 @@ def _unreadable(policy: SitePolicy) -> Signal:
 
 def _flat(raw: Mapping[str, Any]) -> tuple[Purposes, Purposes]:
     """Purposes granted and purposes denied, by their own names. What is said and is not "granted" denies."""
-    said = tuple([raw.get(name, "") for name in _NAMES])
-    try:
-        return _sorted_out(said)
-    except TypeError:  # a list or an object where a word belongs
-        return _sorted_out(tuple(value if value in ("", "granted") else "denied" for value in said))
+    said = [raw.get(name, _ABSENT) for name in _NAMES]
+    return _sorted_out(tuple([None if value is _ABSENT else value == "granted" for value in said]))
 
 
-@lru_cache(maxsize=512)
-def _sorted_out(said: tuple[Any, ...]) -> tuple[Purposes, Purposes]:
-    pairs = list(zip(_PURPOSES, said, strict=True))
+@lru_cache(maxsize=None)
+def _sorted_out(answers: tuple[bool | None, ...]) -> tuple[Purposes, Purposes]:
+    """Kept per combination of answers (3 ** 7), never of what was sent: nobody can fill the cache."""
+    said = list(zip(_PURPOSES, answers, strict=True))
     return (
-        frozenset(purpose for purpose, value in pairs if value == "granted"),
-        frozenset(purpose for purpose, value in pairs if value not in ("", "granted")),
+        frozenset(purpose for purpose, answer in said if answer is True),
+        frozenset(purpose for purpose, answer in said if answer is False),
     )
 
 
-def _per_recipient(named: Any, policy: SitePolicy, version: Any) -> dict[Recipient, Purposes] | None:
-    """Recipient to the purposes its own entry takes away; None if the field cannot be read."""
+def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | None:
+    """What `recipients` denies to each configured recipient it lists; None if the statement cannot be read."""
+    named = raw.get("recipients") if isinstance(raw, Mapping) else "unreadable"
     if named is None:
-        notice = version if version is None or isinstance(version, str) else str(version)
-        return dict.fromkeys(policy.covered(notice), NOTHING)
+        return {}
     if not isinstance(named, Mapping):
         return None
-    narrowed: dict[Recipient, Purposes] = {}
-    for name in policy.recipients:
-        said = named.get(name)
-        if said is None:
-            continue
-        if not isinstance(said, Mapping):
-            return None
-        narrowed[name] = _flat(said)[1]
-    return narrowed
+    listed = {name: named[name] for name in policy.recipients if named.get(name) is not None}
+    if not all(isinstance(said, Mapping) for said in listed.values()):
+        return None
+    return {name: _flat(said)[1] for name, said in listed.items()}
+
+
+def _version(raw: Mapping[str, Any]) -> str | None:
+    """The notice's version; what is neither text nor a whole number is a version nobody knows."""
+    version = raw.get("notice_version")
+    if version is None or isinstance(version, str):
+        return version
+    return str(version) if isinstance(version, int) and abs(version) <= _LARGEST_VERSION else _UNKNOWN_VERSION
 
 
 def _origin(raw: Mapping[str, Any]) -> str:
@@ -143,14 +154,6 @@ def _origin(raw: Mapping[str, Any]) -> str:
     if stated is None:
         return "choice" if raw.get("decided_at") is not None else "default"
     return "choice" if stated == "choice" else "default"
-
-
-def _stricter_recipients(batch: Any, event: Any) -> Any:
-    if batch is None or event is None:
-        return event if batch is None else batch
-    if not isinstance(batch, Mapping) or not isinstance(event, Mapping):
-        return "unreadable"
-    return {name: combine(batch[name], event[name]) for name in batch if name in event}
 
 
 def _doubt(raw: Mapping[str, Any], decided_ms: int | None, policy: SitePolicy, now_ms: int) -> Reason | None:
@@ -178,9 +181,41 @@ def _weigh(
     decided_ms = read_moment(raw.get("decided_at"))
     doubt = _doubt(raw, decided_ms, policy, now_ms)
     if doubt is None and decided_ms is not None and believed:
+        silence = Reason.PURPOSE_NOT_GRANTED if allowed else Reason.RECIPIENT_NOT_COVERED
         # The clock of a device may run ahead: an act is never later than the moment we heard of it.
         act = Choice(min(decided_ms, now_ms), allowed)
-        return Statement(Signal("site", grants=allowed, denies=denied), act=act)
+        return Statement(Signal("site", grants=allowed, denies=denied, silence=silence), act=act)
     signal = Signal("site", denies=denied, silence=doubt or Reason.RECORD_REQUIRED)
-    restricts = any(denied.values()) and _origin(raw) == "choice"
-    return Statement(signal, lowers=Choice(now_ms, allowed) if restricts else None)
+    if _origin(raw) != "choice" or not any(denied.values()):
+        return Statement(signal)
+    # Just before the act it may repeat, so that the act itself, recorded by POST, holds and grows no younger.
+    lowered_ms = now_ms if decided_ms is None else min(decided_ms - 1, now_ms)
+    return Statement(signal, lowers=Choice(lowered_ms, allowed))
+
+
+def _stricter(one: Statement, other: Statement) -> Statement:
+    """Denied if either denies, granted if both grant; the first that is no plain answer says why."""
+    first, second = one.signal, other.signal
+    signal = Signal(
+        "site",
+        grants=_common(first.grants, second.grants),
+        denies={name: first.denied_to(name) | second.denied_to(name) for name in (*first.denies, *second.denies)},
+        denial=first.denial if first.denial is not Reason.PURPOSE_NOT_GRANTED else second.denial,
+        silence=first.silence if first.silence is not Reason.PURPOSE_NOT_GRANTED else second.silence,
+    )
+    said = [choice for choice in (one.act, other.act, one.lowers, other.lowers) if choice is not None]
+    if one.lowers is None and other.lowers is None:
+        return Statement(signal, act=reduce(_newer, said) if said else None)
+    lowest = reduce(lambda low, choice: _common(low, choice.granted), said[1:], said[0].granted)
+    return Statement(signal, lowers=Choice(max(choice.decided_ms for choice in said), lowest))
+
+
+def _newer(one: Choice, other: Choice) -> Choice:
+    """The newer act; of two of the same instant what both grant, as in the ledger."""
+    if one.decided_ms == other.decided_ms:
+        return Choice(one.decided_ms, _common(one.granted, other.granted))
+    return max(one, other, key=lambda choice: choice.decided_ms)
+
+
+def _common(one: Mapping[Recipient, Purposes], other: Mapping[Recipient, Purposes]) -> dict[Recipient, Purposes]:
+    return {name: purposes & other[name] for name, purposes in one.items() if name in other}
