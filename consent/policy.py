@@ -75,8 +75,9 @@ class SitePolicy:
         if self.establishment in OPT_IN_COUNTRIES or self.elsewhere is not Regime.OPT_OUT:
             return Regime.OPT_IN
         said = None if region is None else _REGION.fullmatch(region)
-        elsewhere = said is not None and said[1] in COUNTRIES - OPT_IN_COUNTRIES
-        return Regime.OPT_OUT if elsewhere else Regime.OPT_IN
+        if said is None or said[1] not in COUNTRIES or said[1] in OPT_IN_COUNTRIES:
+            return Regime.OPT_IN
+        return Regime.OPT_OUT
 
     def covered(self, notice_version: str | None) -> frozenset[Recipient]:
         """The configured recipients a statement can grant to: those its notice named.

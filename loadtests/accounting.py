@@ -66,13 +66,11 @@ def on_core(core: int) -> Iterator[None]:
 
 def machine(cores: tuple[int, int]) -> dict[str, Any]:
     """What a reader must know of the machine to compare results."""
-    siblings = Path(f"/sys/devices/system/cpu/cpu{cores[0]}/topology/thread_siblings_list")
     return {
         "processor": _processor(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "cores": list(cores),
-        "one_physical_core": siblings.exists() and cores[1] in _listed(siblings.read_text(encoding="ascii")),
     }
 
 
@@ -81,12 +79,3 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
-
-
-def _listed(ranges: str) -> set[int]:
-    """The numbers of a list such as `0-1,4`."""
-    found: set[int] = set()
-    for part in ranges.strip().split(","):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found

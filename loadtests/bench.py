@@ -35,7 +35,10 @@ CLOSED_LOOP = (
 )
 NO_DELIVERY = "No delivery was running: what was accepted stayed pending, and Valkey worked for the door alone."
 TOO_SHORT = "A quick run: too short to judge by, no target was judged."
-SIBLINGS = "Both cores are threads of one physical core, so each is slower while the other works."
+UNSTEADY = (
+    "The bare route's rounds differ by more than a quarter: this machine was not quiet, measure again on one that is."
+)
+STEADY = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,17 @@ def result_of(found: Found, plan: Plan, cores: tuple[int, int]) -> dict[str, Any
     """Everything a program or a reader of the docs may want, as plain values."""
     against_bare = ratio(found.sluis, found.bare)
     judged = verdicts(against_bare, middle(found.batches, "events_per_cpu_second"), found.memory)
-    where = machine(cores)
-    remarks = {CLOSED_LOOP: True, NO_DELIVERY: True, TOO_SHORT: plan.quick, SIBLINGS: where["one_physical_core"]}
+    bare = [one.cpu_us_per_request for one in found.bare]
+    remarks = {
+        CLOSED_LOOP: True,
+        NO_DELIVERY: True,
+        TOO_SHORT: plan.quick,
+        UNSTEADY: max(bare) > STEADY * min(bare),
+    }
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan": asdict(plan),
-        "machine": where,
+        "machine": machine(cores),
         "ratio": against_bare,
         "medians": {
             "sluis": _single(found.sluis),

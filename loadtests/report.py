@@ -116,8 +116,7 @@ def save(result: Mapping[str, Any], file: Path = RESULT) -> None:
 def markdown(result: Mapping[str, Any]) -> str:
     """The result as the docs show it."""
     machine = result["machine"]
-    shared = ", which share one physical core" if machine["one_physical_core"] else ""
-    where = f"{machine['processor']}, two of its cores{shared}; Linux {machine['kernel']}, Python {machine['python']}"
+    where = f"{machine['processor']}, two of its cores; Linux {machine['kernel']}, Python {machine['python']}"
     lines = [
         f"Measured {result['taken'][:10]} on {where}.",
         "",

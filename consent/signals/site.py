@@ -14,7 +14,7 @@ Rules
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, reduce
+from functools import cache, reduce
 from typing import Any, Final
 
 from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
@@ -118,7 +118,7 @@ def _flat(raw: Mapping[str, Any]) -> tuple[Purposes, Purposes]:
     return _sorted_out(tuple([None if value is _ABSENT else value == "granted" for value in said]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sorted_out(answers: tuple[bool | None, ...]) -> tuple[Purposes, Purposes]:
     """Kept per combination of answers (3 ** 7), never of what was sent: nobody can fill the cache."""
     said = list(zip(_PURPOSES, answers, strict=True))

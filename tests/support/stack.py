@@ -151,10 +151,14 @@ class Stack:
         counts: dict[str, Any] = json.loads(raw)["destinations"][destination]
         return counts
 
+    def command_lines(self) -> dict[int, str]:
+        """What the operating system shows of its children, by process id."""
+        assert self.process is not None
+        return children_of(self.process.pid)
+
     def children(self) -> dict[str, int]:
         """Process ids by what runs: `serve`, `deliver`, ..., `valkey-server`."""
-        assert self.process is not None
-        return {_named(command): pid for pid, command in children_of(self.process.pid).items()}
+        return {_named(command): pid for pid, command in self.command_lines().items()}
 
     def is_ready(self) -> bool:
         try:
