@@ -24,7 +24,7 @@ test: $(READY)   ## the whole test suite, real Valkey and, where there is one, a
 	$(BIN)/python -m pytest
 
 check: $(READY)  ## format, lint, types, import contracts, house rules, pure tests
-	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/python -m pytest -q tests/house tests/consent tests/contract
+	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/python -m pytest -q tests/house tests/consent tests/contract tests/docs tests/deploy
 
 fix: $(READY)    ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix; $(BIN)/ruff format

@@ -37,7 +37,12 @@ def _about(
 
 def build(chosen: Sequence[EntryPoint]) -> typer.Typer:
     """The command line with these sub-commands. A function is a command, a Typer a group of commands."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,  # they print what an exception says, and that may quote input
+    )
     app.callback()(_about)
     for point in chosen:
         loaded = point.load()

@@ -18,6 +18,7 @@ from typing import Final
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,7 +40,7 @@ from collector.web.ingest import PATH, Ingest
 from collector.web.intake_desk import Door, IntakeDesk
 from collector.web.pixel import Pixel
 from collector.web.protocol import Protocol
-from collector.web.routes import allow
+from collector.web.routes import allow, answer_fault, answer_http_error
 from collector.web.sdk import sdk_route
 from collector.web.sites import Sites
 
@@ -141,7 +142,7 @@ def _cool_routes(
     listen = settings.listen
     if listen.demo:
         routes += demo_routes(f"http://127.0.0.1:{listen.sandbox_port}/", f"http://127.0.0.1:{listen.console_port}/")
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: answer_http_error, Exception: answer_fault})
     app.state.sites = sites
     return app
 

@@ -41,6 +41,7 @@ def problems(settings: Settings, file: Path) -> Iterator[str]:
 
 def remarks(settings: Settings) -> Iterator[str]:
     """What works as configured and still deserves to be known."""
+    yield from settings.missing_secrets()
     for name, said in settings.destination.items():
         if isinstance(said, Ga4Settings) and said.identity == "keyed":
             yield (

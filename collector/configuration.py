@@ -21,6 +21,7 @@ from consent.kinds import KINDS, required_purposes
 from consent.model import Purpose, Purposes, Recipient, Regime
 from consent.policy import DEFAULT_MAX_AGE_DAYS, ConsentSource
 
+SECRETS = ("api_secret", "access_token")  # of destinations
 MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 
 
@@ -83,7 +84,9 @@ class Ga4Settings(_Destination):
 
     kind: Literal["ga4"]
     measurement_id: str = Field(description="G-XXXXXXX of the web stream.", pattern=r"^G-[A-Z0-9]+$")
-    api_secret: SecretStr = Field(description="Measurement Protocol API secret of the stream.")
+    api_secret: SecretStr | None = Field(
+        default=None, description="Measurement Protocol API secret of the stream; only `deliver` needs it."
+    )
     identity: Literal["companion", "keyed"] = Field(
         description='"companion": gtag runs too, its own client id is sent. "keyed": a pseudonym is sent.'
     )
@@ -98,7 +101,9 @@ class MetaSettings(_Destination):
 
     kind: Literal["meta_capi"]
     dataset_id: str = Field(description="Dataset (pixel) id.", pattern=r"^[0-9]+$")
-    access_token: SecretStr = Field(description="Conversions API token; sent as a header only.")
+    access_token: SecretStr | None = Field(
+        default=None, description="Conversions API token; sent as a header only. Only `deliver` needs it."
+    )
     graph_version: str = Field(default="v26.0", description="Graph API version.", pattern=r"^v\d+\.\d+$")
     endpoint: str = Field(default="https://graph.facebook.com", description="Graph API host.")
     measurement_only: bool = Field(default=False, description="Also send without ad_personalization, marked opt_out.")
@@ -154,7 +159,8 @@ class ListenSettings(_Section):
 
     host: str = Field(default="127.0.0.1", description="Address of the public collector.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port of the public collector.")
-    console_port: int = Field(default=8081, ge=1, le=65535, description="Console, loopback only.")
+    console_host: str = Field(default="127.0.0.1", description="Address of the console; it asks nobody who they are.")
+    console_port: int = Field(default=8081, ge=1, le=65535, description="Port of the console.")
     sandbox_port: int = Field(default=8082, ge=1, le=65535, description="Sandbox, loopback only.")
     demo: bool = Field(default=False, description="Serve the demo shop under /demo/ (set by `sluis up`).")
 
@@ -198,6 +204,16 @@ class Settings(_Section):
         measurement_only = said.kind == "meta_capi" and said.measurement_only
         return required_purposes(said.kind, extra=frozenset(said.purposes), measurement_only=measurement_only)
 
+    def missing_secrets(self) -> list[str]:
+        """A sentence per destination that could not be told anything, for whoever delivers."""
+        return [
+            f"Destination {name!r} has no {field}: `deliver` needs it, as SLUIS_DESTINATION__{name.upper()}__"
+            f"{field.upper()} in its environment or as a file of that name in its secrets folder."
+            for name, said in self.destination.items()
+            for field in SECRETS
+            if field in type(said).model_fields and getattr(said, field) is None
+        ]
+
     @property
     def store_url(self) -> str:
         """The configured server, or the socket of the embedded one (shortened if the path is too long)."""
@@ -211,6 +227,7 @@ class Settings(_Section):
 
     @property
     def policy_hash(self) -> str:
-        """Identifies sites and destinations, without their secrets (pydantic prints those as stars)."""
-        said = self.model_dump_json(include={"site", "destination"})
+        """Identifies sites and destinations, without their secrets: a process that has them shares it with the rest."""
+        secrets: Any = {"site": {"__all__": {"server_key"}}, "destination": {"__all__": set(SECRETS)}}
+        said = self.model_dump_json(include={"site", "destination"}, exclude=secrets)
         return hashlib.sha256(said.encode()).hexdigest()[:16]

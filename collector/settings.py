@@ -1,4 +1,7 @@
-"""Reads the configuration: `sluis.toml`, then `SLUIS_SECTION__KEY` from the environment on top.
+"""Reads the configuration: `sluis.toml`, then `SLUIS_SECTION__KEY` from the secrets folder and the environment on top.
+
+A file in the folder SLUIS_SECRETS whose name is such a variable is as good as the variable: container secrets, and
+systemd's credentials, whose folder systemd itself names in CREDENTIALS_DIRECTORY.
 
 The only reader of the environment in the product. Errors are sentences that name the setting.
 """
@@ -15,6 +18,7 @@ from collector.configuration import Settings
 
 PREFIX = "SLUIS_"
 CONFIG_VARIABLE = "SLUIS_CONFIG"
+SECRETS_VARIABLES = ("SLUIS_SECRETS", "CREDENTIALS_DIRECTORY")
 DEFAULT_FILE = Path("sluis.toml")
 
 
@@ -23,8 +27,19 @@ class SettingsError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process environment."""
-    return dict(os.environ)  # noqa: TID251 -- the one place
+    """The process environment, on top of the files of the secrets folder."""
+    env = dict(os.environ)  # noqa: TID251 -- the one place
+    folder = next((env[name] for name in SECRETS_VARIABLES if env.get(name)), None)
+    return env if folder is None else secret_files(Path(folder)) | env
+
+
+def secret_files(folder: Path) -> dict[str, str]:
+    """Name to content of the files that are named like a variable; raises SettingsError."""
+    try:
+        files = [file for file in folder.iterdir() if file.name.startswith(PREFIX)]
+        return {file.name: file.read_text(encoding="utf-8").strip() for file in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The secrets in {folder} cannot be read: {error}.") from error
 
 
 def configured_file(option: Path | None, env: Mapping[str, str]) -> Path:

@@ -76,7 +76,7 @@ class Supervisor:
             "sandbox": _answers(listen.sandbox_port, "/healthz"),
             "serve": _answers(listen.port, "/readyz", listen.host),
             "deliver": self._announced("deliver"),
-            "console": _answers(listen.console_port, "/healthz"),
+            "console": _answers(listen.console_port, "/healthz", listen.console_host),
         }
         started = [self._child(name, ready) for name, ready in parts.items()]
         for child in started:
@@ -124,7 +124,7 @@ class Supervisor:
         listen = self._settings.listen
         wanted = (
             ("collector", listen.host, listen.port, "--port"),
-            ("console", "127.0.0.1", listen.console_port, "--console-port"),
+            ("console", listen.console_host, listen.console_port, "--console-port"),
             ("sandbox", "127.0.0.1", listen.sandbox_port, "--sandbox-port"),
         )
         if len({port for _, _, port, _ in wanted}) < len(wanted):

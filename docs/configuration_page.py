@@ -24,8 +24,9 @@ hot reload: restart a process to give it a new configuration.
 
 - **Environment.** A variable `{PREFIX}SECTION__KEY` wins over the file; a list is written as in TOML, `["a", "b"]`.
   The settings of a `[[site]]` have no variable: they stand in the file.
-- **Secrets** (marked *secret*) come from the environment or from a file, never from the command line, and are never
-  printed. A file that holds one must have mode 0600.
+- **Secrets** (marked *secret*) come from the environment, from a file named like the variable in the folder
+  `SLUIS_SECRETS` (systemd's credentials are found by themselves), or from the configuration file, which then must have
+  mode 0600; never from the command line, and they are never printed.
 - **Paths** are relative to the folder of the file. `{{var}}`, `{{port}}`, `{{console_port}}` and `{{sandbox_port}}`
   stand for the values of the configuration itself.
 - An unknown setting is an error, not a warning.

@@ -22,7 +22,7 @@ from collector.store.ledger import Ledger
 from collector.store.sealing import Opener
 from consent.kinds import KINDS
 from forwarders.contract import Destination
-from forwarders.registry import build
+from forwarders.registry import RegistryError, build
 from forwarders.transport import HttpTransport, loopback_endpoints
 from forwarders.worker import Lane, Means, Worker
 
@@ -44,13 +44,14 @@ async def run(settings: Settings) -> None:
 
 async def deliver(settings: Settings, told_to_stop: asyncio.Event) -> None:
     """Run a worker per configured destination until told to stop."""
-    async with AsyncExitStack() as open_things, asyncio.TaskGroup() as tasks:
-        workers = await _workers(settings, open_things)
-        running = [tasks.create_task(worker.run()) for worker in workers]
-        announce(settings, "deliver")
-        await told_to_stop.wait()
-        for task in running:
-            task.cancel()
+    async with AsyncExitStack() as open_things:
+        workers = await _workers(settings, open_things)  # outside the group: what it raises is a sentence of its own
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(worker.run()) for worker in workers]
+            announce(settings, "deliver")
+            await told_to_stop.wait()
+            for task in running:
+                task.cancel()
 
 
 def consumer_name() -> str:
@@ -62,6 +63,8 @@ def consumer_name() -> str:
 
 
 async def _workers(settings: Settings, open_things: AsyncExitStack) -> list[Worker]:
+    if missing := settings.missing_secrets():
+        raise RegistryError("\n".join(missing))
     destinations = build(settings)
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
     client = connect_readers(

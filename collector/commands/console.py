@@ -10,9 +10,11 @@ from collector.telemetry import set_up
 
 
 def console(config: Config = None) -> None:
-    """Serve the overview page on loopback."""
+    """Serve the overview page."""
     set_up("console")
     settings = load(config)
     app = Console(settings, connect_readers(settings.store_url, settings.store.timeout_s, 4)).app()
-    port = settings.listen.console_port
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False)
+    listen = settings.listen
+    uvicorn.run(
+        app, host=listen.console_host, port=listen.console_port, log_config=None, access_log=False, server_header=False
+    )

@@ -1,6 +1,7 @@
 """The console: one overview page of balance, destinations and the oldest pending record.
 
-It sees counters only, never a record. It listens on loopback; people reach it through their own tunnel or proxy.
+It sees counters only, never a record. It listens on loopback unless told otherwise; people
+reach it through their own tunnel or proxy.
 """
 
 from dataclasses import dataclass

@@ -73,7 +73,11 @@ class Sites:
 
 
 def _cors(origin: str) -> RawHeaders:
-    return ((b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"))
+    return (
+        (b"access-control-allow-origin", origin.encode()),
+        (b"access-control-expose-headers", b"retry-after, sluis-durability"),
+        (b"vary", b"Origin"),
+    )
 
 
 def preflight(found: Found) -> RawHeaders:

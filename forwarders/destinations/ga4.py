@@ -55,7 +55,7 @@ class Ga4:
     @classmethod
     def from_settings(cls, name: str, settings: Ga4Settings) -> "Ga4":
         """The destination of one `[destination.NAME]`."""
-        secret = settings.api_secret.get_secret_value()
+        secret = "" if settings.api_secret is None else settings.api_secret.get_secret_value()
         return cls(name, settings.measurement_id, secret, settings.endpoint)
 
     @cached_property

@@ -82,7 +82,7 @@ class MetaCapi:
         return cls(
             name,
             settings.dataset_id,
-            settings.access_token.get_secret_value(),
+            "" if settings.access_token is None else settings.access_token.get_secret_value(),
             settings.graph_version,
             settings.endpoint,
             browser_pixel=settings.browser_pixel,

@@ -30,15 +30,18 @@ def test_only_deliver_and_the_door_have_a_way_out() -> None:
     assert [name for name in SERVICES if reaches_outside(name)] == ["proxy", "deliver"]
 
 
-def test_the_door_reaches_serve_and_nothing_else() -> None:
+def test_the_door_reaches_serve_and_console_and_shows_the_console_to_this_host_only() -> None:
     shared = {name for name, one in SERVICES.items() if set(one["networks"]) & set(SERVICES["proxy"]["networks"])}
-    assert shared == {"proxy", "serve"}
+    assert shared == {"proxy", "serve", "console"}
     assert not [name for name, one in SERVICES.items() if "ports" in one and name != "proxy"]
+    assert [port for port in SERVICES["proxy"]["ports"] if "8081" in port] == ["127.0.0.1:8081:8081"]
 
 
 def test_vendor_secrets_go_to_deliver_alone_and_the_master_not_to_the_console() -> None:
-    assert [name for name, one in SERVICES.items() if "env_file" in one] == ["deliver"]
-    assert [name for name, one in SERVICES.items() if "master" in one.get("secrets", [])] == [
+    vendors = [name for name, one in SERVICES.items() if any("DESTINATION" in key for key in one.get("secrets", []))]
+    assert vendors == ["deliver"]
+    assert not [name for name, one in SERVICES.items() if "env_file" in one]
+    assert [name for name, one in SERVICES.items() if "SLUIS_KEYS__MASTER" in one.get("secrets", [])] == [
         "serve",
         "deliver",
         "janitor",
@@ -84,7 +87,7 @@ def test_a_process_starts_when_what_it_needs_is_healthy_and_has_time_to_stop(nam
 
 @pytest.mark.parametrize("name", OWN)
 def test_the_environment_names_settings_that_exist(name: str) -> None:
-    variables = {key: value for key, value in SERVICES[name]["environment"].items() if key.startswith("SLUIS_")}
+    variables = dict(SERVICES[name]["environment"]) | dict.fromkeys(SERVICES[name].get("secrets", []), "secret")
     settings = parse(TEMPLATE, DEPLOY / "sluis.toml", variables)
     assert settings.store_url == "redis://valkey:6379/0"
 

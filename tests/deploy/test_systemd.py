@@ -43,10 +43,9 @@ def test_only_deliver_reaches_beyond_this_machine() -> None:
 
 
 def test_vendor_secrets_go_to_deliver_alone_and_the_master_not_to_the_console() -> None:
-    assert [name for name in NAMES if unit(name)["EnvironmentFile"]] == ["deliver"]
-    knows = [name for name in NAMES if any("MASTER_FILE" in one for one in unit(name)["Environment"])]
-    assert knows == ["serve", "deliver", "janitor"]
-    assert "/etc/sluis/secrets" in unit("console")["InaccessiblePaths"][0]
+    given = {name: " ".join(unit(name)["LoadCredential"]) for name in NAMES}
+    assert [name for name in NAMES if "SLUIS_DESTINATION__" in given[name]] == ["deliver"]
+    assert [name for name in NAMES if "SLUIS_KEYS__MASTER:" in given[name]] == ["serve", "deliver", "janitor"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,6 +62,7 @@ def test_every_unit_is_sandboxed_and_only_the_janitor_writes(name: str) -> None:
 def test_the_environment_names_settings_that_exist(name: str) -> None:
     words = " ".join(unit(name)["Environment"]).split()
     variables = dict(word.split("=", 1) for word in words)
+    variables |= {one.partition(":")[0]: "secret" for one in unit(name)["LoadCredential"]}
     assert parse(TEMPLATE, FOLDER / "sluis.toml", variables).var == Path("/var/lib/sluis")
 
 

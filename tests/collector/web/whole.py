@@ -1,5 +1,6 @@
 """The public collector as `serve` builds it, with what is behind it open to be looked at and to be broken."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import orjson
 from starlette.types import ASGIApp
 
 from collector.app import Front, _commit_all, _cool_routes
@@ -114,7 +114,7 @@ class Collector:
     async def ask(self, method: str, target: str, body: Any = b"", **headers: str | None) -> Answer:
         """Any request; header names are written with underscores, None leaves one out."""
         stated = {name.replace("_", "-"): value for name, value in headers.items()}
-        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await ask(self.app, method, target, headers=PAGE | stated, chunks=[raw])
 
     async def result(self, event: Any, **headers: str | None) -> dict[str, Any]:
