@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -57,7 +57,10 @@ class Tally:
 
     def to_json(self) -> bytes:
         """All counts."""
-        return orjson.dumps(asdict(self))
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return orjson.dumps(
+            {name: dict(value) if isinstance(value, Counter) else value for name, value in plain.items()}
+        )
 
     @classmethod
     def from_json(cls, text: bytes) -> "Tally":

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from collector.telemetry import logger
 from collector.web.answers import ClientGone, Refusal, read_body
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites, preflight
@@ -17,6 +19,11 @@ class _HasDesk(Protocol):
     def desk(self) -> IntakeDesk: ...
 
 
+log = logger(__name__)
+_HTTP_ERRORS: Final = {
+    404: ("not_found", "There is no such route."),
+    405: ("method_not_allowed", "This route does not take this method."),
+}
 Handler = Callable[[Any, Request, Found], Awaitable[Response]]
 
 
@@ -54,6 +61,21 @@ def refused(refusal: Refusal) -> Response:
     response = Response(refusal.body(), refusal.status)
     response.raw_headers.extend(refusal.headers())
     return response
+
+
+def answer_http_error(_request: Request, error: Exception) -> Response:
+    """A route that does not exist, or not for this method, as a documented error."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code, sentence = _HTTP_ERRORS.get(status, ("refused", "The request cannot be answered."))
+    response = refused(Refusal(status, code, sentence))
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
+
+
+def answer_fault(_request: Request, error: Exception) -> Response:
+    """A fault of ours: logged without what it says, and answered without saying anything."""
+    log.error("internal_error", exc_info=error)
+    return refused(Refusal(500, "internal_error", "A fault of ours; it is logged."))
 
 
 async def allow(request: Request) -> Response:
