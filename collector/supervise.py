@@ -25,7 +25,7 @@ from collector.embedded import arguments, find_server
 from collector.first_run import lay_down
 from collector.processes import Child
 
-START_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 60.0  # a small machine under load takes half of it
 POLL_S: Final = 0.05
 
 
@@ -78,23 +78,21 @@ class Supervisor:
             "deliver": self._announced("deliver"),
             "console": _answers(listen.console_port, "/healthz", listen.console_host),
         }
-        started = [self._child(name, ready) for name, ready in parts.items()]
-        for child in started:
-            child.start()
-            self._children.append(child)
-        for child in started:
-            self._wait(child)
+        self._start(*(self._child(name, ready) for name, ready in parts.items()))
         say("")
 
-    def _start(self, child: Child) -> None:
-        child.start()
-        self._children.append(child)
-        self._wait(child)
-
-    def _wait(self, child: Child) -> None:
+    def _start(self, *children: Child) -> None:
+        for child in children:
+            child.start()
+            self._children.append(child)
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._stopping and not child.ready():
-            if not child.alive() or time.monotonic() > deadline:
+        waiting = list(children)
+        while waiting and not self._stopping:
+            waiting = [child for child in waiting if not child.ready()]
+            # One that died is the reason, whoever else is not ready (and waits for it, perhaps).
+            dead = [child for child in children if not child.alive()]
+            if failed := dead or (waiting if time.monotonic() > deadline else []):
+                child = failed[0]
                 raise CannotStart(f"{child.name} did not start. The end of {child.log}:\n{child.last_words()}")
             time.sleep(POLL_S)
 

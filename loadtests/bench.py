@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from random import Random
 from typing import Any
 
 import orjson
@@ -68,7 +67,7 @@ class Bench:
 
     def __init__(self, on: Stage, plan: Plan, loop: asyncio.Runner) -> None:
         self._stage, self._plan, self._loop = on, plan, loop
-        self._rng = Random(plan.seed)
+        self._rng = visitors.seeded(plan.seed)
         self._sent = 0
         self.found = Found()
 

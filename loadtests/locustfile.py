@@ -13,6 +13,7 @@ import orjson
 from locust import FastHttpUser, between, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+from locust.exception import StopTest
 
 from loadtests.aim import OWN, refusal
 from loadtests.sessions import Step, kind_of, visit
@@ -66,6 +67,9 @@ def _options(parser: LocustArgumentParser) -> None:
 
 
 def _listen(environment: Environment, **_: Any) -> None:
+    why = _refusal(environment) if environment.host else None
+    if why is not None:
+        raise SystemExit(why)
     tally = Tally()
     options = environment.parsed_options
 
@@ -84,11 +88,15 @@ def _listen(environment: Environment, **_: Any) -> None:
 
 
 def _aim(environment: Environment, **_: Any) -> None:
-    why = refusal(environment.host or "", owned=bool(environment.parsed_options and environment.parsed_options.own))
-    if why is not None and environment.runner is not None:
-        environment.process_exit_code = 2
-        environment.runner.quit()
-        raise SystemExit(why)
+    """Locust's page lets a person change the host, so it is looked at again when a test starts."""
+    why = _refusal(environment)
+    if why is not None:
+        raise StopTest(why)
+
+
+def _refusal(environment: Environment) -> str | None:
+    options = environment.parsed_options
+    return refusal(environment.host or "", owned=bool(options and options.own))
 
 
 _HOOKS: Any = events

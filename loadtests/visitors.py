@@ -25,6 +25,11 @@ _WALK: Final = ("page_view", "view_item", "page_view", "add_to_cart", "page_view
 Body = Callable[[Random, datetime], dict[str, Any]]
 
 
+def seeded(seed: int) -> Random:
+    """Where ids and choices of a run come from; the same seed gives the same again."""
+    return Random(seed)
+
+
 def visitor(rng: Random, now: datetime) -> dict[str, Any]:
     """A visitor's identifiers and choice, as fields of an event: `client_id`, `session_id`, `consent`."""
     chose = now - _CHOSE_AGO

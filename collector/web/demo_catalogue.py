@@ -65,6 +65,13 @@ def basket_text(lines: tuple[Line, ...]) -> str:
     return ",".join(f"{line.product.sku}.{line.quantity}" for line in lines)
 
 
+def added(lines: tuple[Line, ...], product: Product) -> tuple[Line, ...]:
+    """The basket with one more of a product, nine at most."""
+    quantities = {line.product.sku: line.quantity for line in lines}
+    quantities[product.sku] = min(9, quantities.get(product.sku, 0) + 1)
+    return tuple(Line(SHELF[sku], quantity) for sku, quantity in quantities.items())
+
+
 def texts_of(language: str) -> dict[str, Any]:
     """Every sentence of the shop in one language, from `demo/locale/<language>.json`."""
     texts: dict[str, Any] = json.loads((FOLDER / "locale" / f"{language}.json").read_text("utf-8"))

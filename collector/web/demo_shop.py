@@ -21,6 +21,7 @@ from collector.web.demo_catalogue import (
     LANGUAGES,
     SHELF,
     Line,
+    added,
     basket_text,
     money,
     preferred_language,
@@ -77,7 +78,9 @@ class Shop:
         if product is None:
             raise HTTPException(404)
         view = self._view("view_item", language, [Line(product, 1)])
-        return "product.html", {"path": f"product/{product.sku}", "view": view, "product": product}
+        basket = added(read_basket(request.query_params.get("basket", "")), product)
+        add = f"/demo/{language}/product/{product.sku}?basket={basket_text(basket)}"
+        return "product.html", {"path": f"product/{product.sku}", "view": view, "product": product, "add": add}
 
     def checkout(self, language: str, request: Request) -> tuple[str, Context]:
         """The order form, and the thanks it turns into without leaving the document."""

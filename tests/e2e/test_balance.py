@@ -43,7 +43,8 @@ def a_batch(chance: random.Random, seen: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def batches() -> Iterator[dict[str, Any]]:
-    chance, seen = random.Random(20261121), []  # noqa: S311 -- the same mix in every run
+    chance = random.Random(20261121)  # noqa: S311 -- the same mix in every run
+    seen: list[dict[str, Any]] = []
     while True:
         yield a_batch(chance, seen)
 
@@ -60,7 +61,9 @@ def test_every_event_is_accounted_for_and_all_three_counts_agree(stack: Stack) -
         status, _, answer = stack.post(batch)
         assert status == 202
         outcomes.update(result["outcome"] for result in answer["results"])
-        queued.update(name for result in answer["results"] for name, is_ in result["destinations"].items() if is_ == "queued")
+        queued.update(
+            name for result in answer["results"] for name, is_ in result["destinations"].items() if is_ == "queued"
+        )
     assert outcomes.total() == EVENTS
     assert set(outcomes) == {"accepted", "refused", "duplicate", "invalid", "filtered"}
 

@@ -67,7 +67,9 @@ def test_what_waits_for_a_retry_is_dropped_once_its_visitor_withdraws(stack: Sta
     its_id = post(stack, other)
     wait_for_due(stack, 2)
     stack.clear()
-    withdraw(stack, **{"client_id": {"client_id": visitor}, "choice_id": {"choice_id": chosen["choice_id"]}}[identifier])
+    withdraw(
+        stack, **{"client_id": {"client_id": visitor}, "choice_id": {"choice_id": chosen["choice_id"]}}[identifier]
+    )
     assert flat(stack.settled()) - before == ACCEPTED + ACCEPTED + WITHDRAWN + HANDED_OVER
     assert bought(stack) == [its_id]
     assert orders(stack) == [f"order-{its_id[:8]}"]

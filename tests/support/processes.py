@@ -1,6 +1,5 @@
 """What the operating system says about processes: from /proc, or from `ps` where there is none."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,17 +22,15 @@ def _table() -> Iterator[tuple[int, int, str]]:
 
 
 def _from_proc() -> Iterator[tuple[int, int, str]]:
-    for name in os.listdir(PROC):
-        if not name.isdigit():
-            continue
+    for folder in PROC.glob("[0-9]*"):
         try:
-            stat = (PROC / name / "stat").read_text(encoding="utf-8", errors="replace")
-            command = (PROC / name / "cmdline").read_bytes()
+            stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+            command = (folder / "cmdline").read_bytes()
         except OSError:  # it ended while we looked
             continue
         state, parent = stat.rpartition(")")[2].split()[:2]
-        if state not in "ZX":
-            yield int(name), int(parent), command.replace(b"\0", b" ").decode(errors="replace").strip()
+        if state not in "ZX" and command:  # without a command line it is on its way in or out
+            yield int(folder.name), int(parent), command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _from_ps() -> Iterator[tuple[int, int, str]]:

@@ -106,9 +106,11 @@ class Stack:
         return self.process.returncode
 
     def kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+        """End it as the kernel would, if it runs; nothing of it stays open."""
+        if self.process is None or self.process.stdout is None or self.process.stdout.closed:
+            return
+        self.process.kill()
+        self.process.communicate()
 
     def sluis(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Another `sluis` command on the same folder."""

@@ -66,9 +66,7 @@ def test_what_comes_after_512_characters_is_not_looked_at() -> None:
     assert coarse_device(" " * 512 + CHROME, "") == {}
 
 
-@given(
-    user_agent=st.one_of(st.text(), st.text(alphabet="Android FBAN/Opera;TVbot0123456789٣")), language=st.text()
-)
+@given(user_agent=st.one_of(st.text(), st.text(alphabet="Android FBAN/Opera;TVbot0123456789٣")), language=st.text())
 @settings(deadline=None, database=None, max_examples=300)
 def test_any_text_gives_only_short_parts_of_the_documented_shape(user_agent: str, language: str) -> None:
     device = coarse_device(user_agent, language)

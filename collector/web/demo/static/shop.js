@@ -21,8 +21,9 @@
     for (const link of all("a[data-shop]")) link.search = lines.length ? `?basket=${lines.join(",")}` : "";
     find("[data-count]").textContent = [...basket.values()].reduce((sum, quantity) => sum + Number(quantity), 0);
   };
-  find("[data-add]")?.addEventListener("click", ({ currentTarget }) => {
-    const sku = currentTarget.dataset.add;
+  find("[data-add]")?.addEventListener("click", (event) => {
+    event.preventDefault(); // without this script it is an ordinary link
+    const sku = event.currentTarget.dataset.add;
     basket.set(sku, Math.min(9, Number(basket.get(sku) || 0) + 1));
     showBasket();
     const added = find("[data-added]");

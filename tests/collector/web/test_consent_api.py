@@ -1,0 +1,173 @@
+"""`/v1/consent` on a real Valkey: an act, its receipt, its withdrawal."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis.asyncio as redis
+
+from collector.store.buffer import RedisBuffer
+from collector.store.ledger import Ledger
+from tests.collector.intake.shop import DENIED, GRANTED, NOW_MS, event
+from tests.collector.web.whole import AwayLedger, Collector, NoRoots, collector
+
+pytestmark = pytest.mark.anyio
+BLOG = {"origin": "https://blog.example"}
+WHO = {"client_id": "123.456", "choice_id": "20261121.Zm9vYmFy", "user_id": "crm-42"}
+ACT = {**WHO, **GRANTED, "notice_version": "3", "language": "nl", "ui_version": "banner-2"}
+IDENTIFIERS = tuple(WHO.values())
+
+
+@pytest.fixture
+async def shop(client: redis.Redis) -> AsyncIterator[Collector]:
+    async with collector(buffer=RedisBuffer(client), ledger=Ledger(client)) as made:
+        yield made
+
+
+async def test_an_act_is_answered_with_a_receipt_that_names_nobody(shop: Collector) -> None:
+    answer = await shop.post(ACT, "/v1/consent")
+    assert answer.status == 201
+    assert answer.headers["sluis-durability"] == "fsync"
+    assert answer.headers["cache-control"] == "no-store"
+    receipt = answer.json
+    everything = dict.fromkeys(["ad_personalization", "ad_storage", "ad_user_data", "analytics_storage"], "granted")
+    policy = receipt.pop("policy")
+    assert re.fullmatch(r"[0-9a-f]{16}", policy)
+    assert re.fullmatch(r"[0-9a-f]{32}", receipt.pop("receipt_id"))
+    assert receipt == {
+        "site": "shop",
+        "recorded_at": "2026-11-21T10:00:00.000Z",
+        "decided_at": "2026-11-21T09:58:00.000Z",
+        "recipients": {"google": everything, "meta": everything},
+        "notice_version": "3",
+        "language": "nl",
+        "ui_version": "banner-2",
+    }
+    for identifier in IDENTIFIERS:
+        assert identifier not in answer.text
+
+
+async def test_a_receipt_can_be_read_again_and_only_by_its_own_site(shop: Collector) -> None:
+    receipt = (await shop.post(ACT, "/v1/consent")).json
+    again = await shop.ask("GET", f"/v1/consent/{receipt['receipt_id']}")
+    assert (again.status, again.json) == (200, receipt)
+    assert again.headers["cache-control"] == "no-store"
+    foreign = await shop.ask("GET", f"/v1/consent/{receipt['receipt_id']}", **BLOG)
+    assert (foreign.status, foreign.code) == (404, "unknown_receipt")
+
+
+@pytest.mark.parametrize("receipt_id", ["0" * 32, "short", "*" * 32, "0" * 33])
+async def test_an_unknown_receipt_is_404(shop: Collector, receipt_id: str) -> None:
+    answer = await shop.ask("GET", f"/v1/consent/{receipt_id}")
+    assert (answer.status, answer.code) == (404, "unknown_receipt")
+
+
+async def test_what_is_kept_in_the_store_names_nobody(shop: Collector, client: redis.Redis) -> None:
+    await shop.post(ACT, "/v1/consent")
+    await shop.post(event(**WHO), "/v1/events")
+    keys = await client.keys("*")
+    assert keys
+    for key in keys:
+        kind = await client.type(key)
+        value = await client.dump(key)
+        for identifier in IDENTIFIERS:
+            assert identifier.encode() not in key, kind
+            assert value is not None
+            assert identifier.encode() not in value, kind
+
+
+@pytest.mark.parametrize(
+    "named", [{"client_id": "123.456"}, {"choice_id": WHO["choice_id"]}, {"user_id": "crm-42"}, WHO]
+)
+async def test_a_withdrawal_by_any_identifier_ends_every_grant(shop: Collector, named: dict[str, str]) -> None:
+    await shop.post(ACT, "/v1/consent", **BLOG)
+    said = {"name": "page_view", "client_id": WHO["client_id"], "user_id": WHO["user_id"]}
+    assert (await shop.result(said, **BLOG))["outcome"] == "accepted"
+    shop.now_ms += 1
+    gone = await shop.ask("DELETE", "/v1/consent", named, **BLOG)
+    assert gone.status == 200
+    assert gone.json == {"withdrawn_at": "2026-11-21T10:00:00.001Z", "identifiers": len(named)}
+    after = {**said, "event_id": "later", "consent": {"choice_id": WHO["choice_id"]}}
+    assert (await shop.result(after, **BLOG))["outcome"] == "refused"
+
+
+async def test_a_newer_act_replaces_and_an_older_one_does_not(shop: Collector) -> None:
+    said = {"name": "page_view", "client_id": "123.456"}
+    await shop.post(ACT | {"decided_at": NOW_MS - 1000}, "/v1/consent", **BLOG)
+    await shop.post(WHO | DENIED | {"decided_at": NOW_MS - 2000}, "/v1/consent", **BLOG)
+    assert (await shop.result(said, **BLOG))["outcome"] == "accepted"
+    await shop.post(WHO | DENIED | {"decided_at": NOW_MS - 500}, "/v1/consent", **BLOG)
+    assert (await shop.result(said, **BLOG))["outcome"] == "refused"
+
+
+async def test_a_tie_goes_to_the_denial(shop: Collector) -> None:
+    await shop.post(WHO | DENIED, "/v1/consent", **BLOG)
+    await shop.post(ACT, "/v1/consent", **BLOG)
+    assert (await shop.result({"name": "page_view", "client_id": "123.456"}, **BLOG))["outcome"] == "refused"
+
+
+async def test_a_refusal_may_name_nobody_and_a_grant_may_not(shop: Collector) -> None:
+    refused = await shop.post(DENIED, "/v1/consent")
+    assert refused.status == 201
+    assert {word for said in refused.json["recipients"].values() for word in said.values()} == {"denied"}
+    granted = await shop.post(GRANTED, "/v1/consent")
+    assert (granted.status, granted.code) == (400, "identifier_required")
+    nobody = await shop.ask("DELETE", "/v1/consent", {})
+    assert (nobody.status, nobody.code) == (400, "identifier_required")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "not_json"),
+        (b'{"client_id": "\xff"}', "not_json"),
+        (b'{"client_id": "\\ud800"}', "not_json"),
+        (b"[]", "invalid_consent"),
+        (b"null", "invalid_consent"),
+        ({**ACT, "client_id": 5}, "invalid_consent"),
+        ({**ACT, "client_id": ""}, "invalid_consent"),
+        ({**ACT, "client_id": "c" * 257}, "invalid_consent"),
+        ({**ACT, "choice_id": "a\0b"}, "invalid_consent"),
+        ({**ACT, "language": "n" * 513}, "invalid_consent"),
+        ({**ACT, "notice_version": 3}, "invalid_consent"),
+        ({**ACT, "decided_at": None}, "invalid_consent"),
+        ({**ACT, "decided_at": "yesterday"}, "invalid_consent"),
+        ({**ACT, "decided_at": "2026-11-21T10:05:01Z"}, "invalid_consent"),
+        ({**ACT, "decided_at": "2026-01-01T10:00:00Z"}, "invalid_consent"),
+        ({**ACT, "decided_at": "0001-01-01T00:00:00+14:00"}, "invalid_consent"),
+        ({**ACT, "decided_at": "9999-12-31T23:59:59-14:00"}, "invalid_consent"),
+        ({**ACT, "origin": "default"}, "invalid_consent"),
+        ({**ACT, "recipients": "google"}, "invalid_consent"),
+        ({**ACT, "recipients": {"google": "yes"}}, "invalid_consent"),
+    ],
+)
+async def test_what_is_no_act_is_refused_with_a_sentence(shop: Collector, body: Any, code: str) -> None:
+    answer = await shop.post(body, "/v1/consent")
+    assert (answer.status, answer.code) == (400, code)
+    assert " " in answer.json["error"]["message"]
+
+
+async def test_an_act_a_little_ahead_of_our_clock_is_dated_now(shop: Collector) -> None:
+    answer = await shop.post({**ACT, "decided_at": "2026-11-21T10:05:00Z"}, "/v1/consent")
+    assert answer.json["decided_at"] == answer.json["recorded_at"] == "2026-11-21T10:00:00.000Z"
+
+
+async def test_a_beacon_may_bring_the_act_as_plain_text(shop: Collector) -> None:
+    assert (await shop.post(ACT, "/v1/consent", content_type="text/plain;charset=UTF-8")).status == 201
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", ACT), ("DELETE", WHO)])
+async def test_an_act_is_never_put_off(method: str, body: dict[str, Any]) -> None:
+    async with collector(ledger=AwayLedger()) as shop:
+        answer = await shop.ask(method, "/v1/consent", body)
+        assert (answer.status, answer.code) == (503, "store_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await shop.ask("GET", f"/v1/consent/{'0' * 32}")).code == "store_unavailable"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_without_the_subject_key_nothing_is_recorded(method: str) -> None:
+    async with collector(roots=NoRoots("subject")) as shop:
+        answer = await shop.ask(method, "/v1/consent", ACT)
+        assert (answer.status, answer.code) == (503, "keys_unavailable")
