@@ -6,7 +6,6 @@ gets what it needs as an argument.
 
 import asyncio
 import gc
-import os
 import secrets
 import signal
 import socket
@@ -24,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.configuration import Settings
 from collector.intake.domains import DomainKeys
-from collector.readiness import announce
+from collector.listening import bind
 from collector.store.balance import count_door
 from collector.store.buffer import Append, RedisBuffer, StoreUnavailable
 from collector.store.connection import Client, connect, connect_readers, verify
@@ -73,12 +72,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def serve(settings: Settings) -> None:
-    """Run the public collector until SIGTERM; raises CannotServe, SettingsError or KeyRingError."""
+def serve(settings: Settings, on_ready: Callable[[], None]) -> None:
+    """Run the public collector until SIGTERM; raises CannotServe, CannotListen or KeyRingError."""
     set_up("serve")
-    listening = _listen(settings.listen.host, settings.listen.port)
+    listening = bind(settings.listen.host, settings.listen.port, "port")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listening))
+        runner.run(_serve(settings, listening, on_ready))
 
 
 def _collect_garbage_less() -> None:
@@ -91,7 +90,7 @@ def _collect_garbage_less() -> None:
     gc.set_threshold(20_000, 50, 50)
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
+async def _serve(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
     writer = connect(settings.store_url, settings.store.timeout_s)
     reader = connect_readers(settings.store_url, settings.store.timeout_s)
@@ -120,7 +119,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
     committing = asyncio.create_task(commits.run())
     counting = asyncio.create_task(_count_door(door, reader))
-    announce(settings, "serve")
+    on_ready()
     _collect_garbage_less()
     await _listen_until_told(app, listening)
     await commits.close()
@@ -164,18 +163,6 @@ async def _listen_until_told(app: ASGIApp, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     await uvicorn.Server(config).serve(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
-        )
-    except OSError as error:
-        raise CannotServe(
-            f"Port {port} on {host} is not free ({os.strerror(error.errno or 0)}). "
-            "Choose another with [listen] port or SLUIS_LISTEN__PORT."
-        ) from None
 
 
 async def _refuse_weak_store(client: Client) -> None:

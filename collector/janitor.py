@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.configuration import Settings
-from collector.readiness import announce
 from collector.store.balance import BalanceCopy, read_balance
 from collector.store.buffer import Dropped, RedisBuffer, StoreUnavailable
 from collector.store.connection import connect_readers
@@ -114,7 +113,7 @@ class Janitor:
         log.info("rewrite_started" if started else "rewrite_under_way")
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, on_ready: Callable[[], None]) -> None:
     """Keep house until SIGTERM or SIGINT; raises KeyRingError if the keys cannot be used."""
     set_up("janitor")
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
@@ -124,7 +123,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await janitor.round(time.monotonic())
-    announce(settings, "janitor")
+    on_ready()
     while not stopping.is_set():
         try:
             async with asyncio.timeout(1):

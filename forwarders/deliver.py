@@ -10,11 +10,11 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from random import SystemRandom
 
 from collector.configuration import DestinationSettings, Settings, StdoutSettings
-from collector.readiness import announce
 from collector.store.buffer import RedisBuffer
 from collector.store.connection import connect_readers
 from collector.store.keyring import KeyRing, Master
@@ -29,26 +29,26 @@ from forwarders.worker import Lane, Means, Worker
 _CALLS_AT_ONCE = 3  # of one worker: claim, recheck, settle
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, on_ready: Callable[[], None]) -> None:
     """Deliver until SIGTERM or SIGINT; raises RegistryError or KeyRingError if it cannot start."""
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
     try:
-        await deliver(settings, told_to_stop)
+        await deliver(settings, told_to_stop, on_ready)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
 
-async def deliver(settings: Settings, told_to_stop: asyncio.Event) -> None:
+async def deliver(settings: Settings, told_to_stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
     """Run a worker per configured destination until told to stop."""
     async with AsyncExitStack() as open_things:
         workers = await _workers(settings, open_things)  # outside the group: what it raises is a sentence of its own
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(worker.run()) for worker in workers]
-            announce(settings, "deliver")
+            on_ready()
             await told_to_stop.wait()
             for task in running:
                 task.cancel()

@@ -2,14 +2,18 @@
 
 from collector.app import CannotServe
 from collector.app import serve as run
-from collector.options import Config, stop
+from collector.listening import CannotListen
+from collector.options import Config, Json, stop
+from collector.readiness import announce
 from collector.settings import load
 from collector.store.master import KeyRingError
 
 
-def serve(config: Config = None) -> None:
+def serve(config: Config = None, json: Json = False) -> None:
     """Run the public collector: /v1/events, /v1/consent, /v1/pixel.gif, /sluis.js."""
+    settings = load(config)
+    listen = settings.listen
     try:
-        run(load(config))
-    except (CannotServe, KeyRingError) as error:
+        run(settings, lambda: announce(settings, "serve", json=json, host=listen.host, port=listen.port))
+    except (CannotServe, CannotListen, KeyRingError) as error:
         stop(str(error))

@@ -1,15 +1,17 @@
 """`sluis up`: everything on this machine."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from collector.configuration import Settings
 from collector.embedded import NoServer
 from collector.first_run import write_configuration
-from collector.options import Config, stop
+from collector.options import Config, Json, stop
 from collector.settings import configured_file, environment, load
 from collector.store.master import KeyRingError
 from collector.supervise import CannotStart, Supervisor
@@ -17,6 +19,7 @@ from collector.supervise import CannotStart, Supervisor
 
 def up(
     config: Config = None,
+    json: Json = False,
     var: Annotated[Path | None, typer.Option(help="Folder for everything written; ./var if absent.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of collector and demo shop (8080).")] = None,
     console_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the console (8081).")] = None,
@@ -29,16 +32,16 @@ def up(
     file = configured_file(config, env)
     try:
         if write_configuration(file):
-            typer.echo(f"wrote {file}")
+            typer.echo(f"wrote {file}", err=json)
         settings = load(file, env)
-        Supervisor(settings, file, env).run(typer.echo, lambda: _links(settings))
+        Supervisor(settings, file, env).run(partial(typer.echo, err=json), lambda: _show_links(settings, json=json))
     except (CannotStart, KeyRingError, NoServer) as error:
         stop(str(error))
     except OSError as error:
         stop(f"{error.filename or file}: {error.strerror}.")
 
 
-def _links(settings: Settings) -> None:
+def _show_links(settings: Settings, *, json: bool) -> None:
     listen = settings.listen
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "") else listen.host
     links = {
@@ -47,8 +50,9 @@ def _links(settings: Settings) -> None:
         "console": f"http://127.0.0.1:{listen.console_port}/",
         "sandbox": f"http://127.0.0.1:{listen.sandbox_port}/",
     }
-    typer.echo("Sluis is up.")
-    for name, link in links.items():
-        typer.echo(f"  {name:<10} {link}")
-    typer.echo(f"  data       {settings.var}\nCtrl-C stops it.")
+    if json:
+        typer.echo(orjson.dumps({"ready": True, "links": links, "data": str(settings.var)}).decode())
+    else:
+        lines = [f"  {name:<10} {link}" for name, link in links.items()]
+        typer.echo("\n".join(["Sluis is up.", *lines, f"  data       {settings.var}", "Ctrl-C stops it."]))
     sys.stdout.flush()

@@ -3,21 +3,32 @@
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from collector.options import Config
+from collector.listening import CannotListen, bind, run_app
+from collector.options import Config, Json, stop
+from collector.readiness import announce
 from collector.settings import load
 from collector.telemetry import set_up
 from forwarders.sandbox.app import create_app
 
+LOOPBACK = "127.0.0.1"
+
 
 def sandbox(
     config: Config = None,
-    port: Annotated[int | None, typer.Option(help="Port on loopback; [listen] sandbox_port if absent.")] = None,
+    json: Json = False,
     checks: Annotated[bool, typer.Option(help="Check every request; --no-checks only counts (for load).")] = True,
 ) -> None:
     """Play GA4 and Meta on loopback, strictly: shows what arrived and what they would object to."""
     set_up("sandbox")
-    chosen = port or load(config).listen.sandbox_port
-    app = create_app(checks=checks)
-    uvicorn.run(app, host="127.0.0.1", port=chosen, log_config=None, access_log=False, server_header=False)
+    settings = load(config)
+    port = settings.listen.sandbox_port
+    try:
+        listening = bind(LOOPBACK, port, "sandbox_port")
+    except CannotListen as error:
+        stop(str(error))
+    run_app(
+        create_app(checks=checks),
+        listening,
+        lambda: announce(settings, "sandbox", json=json, host=LOOPBACK, port=port),
+    )

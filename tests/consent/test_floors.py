@@ -3,7 +3,19 @@
 import pytest
 
 from consent.kinds import KINDS, FieldClass, allowed_fields, required_purposes
-from consent.model import ADS, EVERYTHING, NOTHING, Choice, Decision, Purpose, Purposes, Reason, Regime, Signal, purposes
+from consent.model import (
+    ADS,
+    EVERYTHING,
+    NOTHING,
+    Choice,
+    Decision,
+    Purpose,
+    Purposes,
+    Reason,
+    Regime,
+    Signal,
+    purposes,
+)
 
 EXTRAS = [NOTHING, frozenset({Purpose.AD_USER_DATA}), EVERYTHING]
 

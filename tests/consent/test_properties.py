@@ -45,7 +45,9 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-WORDS: st.SearchStrategy[Any] = st.sampled_from(["granted", "granted", "granted", "denied", "", "yes", None, True, 1, ["granted"], {}])
+WORDS: st.SearchStrategy[Any] = st.sampled_from(
+    ["granted", "granted", "granted", "denied", "", "yes", None, True, 1, ["granted"], {}]
+)
 MOMENTS: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(NOW_MS + away for away in (0, -DAY_MS, -200 * DAY_MS, MAX_AHEAD_MS, MAX_AHEAD_MS + 1)),

@@ -18,7 +18,7 @@ from collector.settings import load
 from tests.support.patience import eventually
 from tests.support.processes import is_alive
 from tests.support.shopper import accepted, purchase
-from tests.support.stack import Stack, ask
+from tests.support.stack import STOP_S, Stack, ask
 
 pytestmark = pytest.mark.e2e
 
@@ -181,18 +181,28 @@ def test_a_killed_store_comes_back_with_its_data_and_meanwhile_nothing_is_promis
     assert up.counts() - before == Counter({"ga4 handed_over": 1, "meta handed_over": 1})
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_it_stops_cleanly_and_keeps_its_data(up: Stack, number: signal.Signals) -> None:
+def test_it_stops_cleanly_and_keeps_its_data(up: Stack) -> None:
     assert up.post(purchase(consent=accepted()))[0] == 202
     up.settled()
     before, epoch, pids = up.counts(), up.balance()["epoch"], up.children()
-    assert up.stop(number) == 0
+    assert up.stop(signal.SIGTERM) == 0
     assert everything_ended(pids)
     assert "Traceback" not in up.output
     up.start()
     assert (up.counts(), up.balance()["epoch"]) == (before, epoch)
     assert "wrote" not in up.output
     assert up.balance()["unaccounted"] == 0
+
+
+def test_told_to_stop_while_it_starts_it_stops(tmp_path: Path) -> None:
+    mine = Stack(tmp_path)
+    process = mine.launch()
+    eventually((tmp_path / "var" / "run").exists)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=STOP_S)
+    assert process.returncode == 0, output
+    assert "Sluis is up." not in output
+    assert nobody_holds(tmp_path / "var")
 
 
 def test_a_killed_supervisor_leaves_no_orphans_and_can_be_started_again(up: Stack) -> None:
@@ -205,3 +215,10 @@ def test_a_killed_supervisor_leaves_no_orphans_and_can_be_started_again(up: Stac
     assert nobody_holds(up.folder / "var")
     up.start()
     assert up.counts() == before
+
+
+def test_ctrl_c_stops_everything(up: Stack) -> None:
+    pids = up.children()
+    assert up.stop(signal.SIGINT) == 0
+    assert everything_ended(pids)
+    assert up.output.rstrip().endswith("stopping …")

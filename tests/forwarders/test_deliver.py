@@ -128,7 +128,7 @@ async def test_what_is_stored_is_handed_over_what_is_withdrawn_is_not_and_sigter
 ) -> None:
     await store_records(settings, [(record(1), True), (record(2), False), (record(3), True)])
     async with vendor(answering(NO_CONTENT)) as server:
-        delivering = asyncio.create_task(run(pointing_at(settings, server.port)))
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port), lambda: None))
         counters = await balance(settings, expected=3)
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(5):
@@ -149,7 +149,7 @@ async def test_what_a_killed_process_had_claimed_is_handed_over_by_the_next(sett
     assert len(await killed.claim("ga4", 10, 1000)) == 1
     await client.aclose()
     async with vendor(answering(NO_CONTENT)) as server:
-        delivering = asyncio.create_task(run(pointing_at(settings, server.port)))
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port), lambda: None))
         counters = await balance(settings, expected=1)
         os.kill(os.getpid(), signal.SIGTERM)
         await delivering

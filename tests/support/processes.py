@@ -8,8 +8,8 @@ PROC = Path("/proc")
 
 
 def children_of(parent: int) -> dict[int, str]:
-    """The command lines of the children of a process, by process id."""
-    return {pid: command for pid, its_parent, command in _table() if its_parent == parent}
+    """The command lines of the children of a process, by process id; one without any is on its way in or out."""
+    return {pid: command for pid, its_parent, command in _table() if its_parent == parent and command}
 
 
 def is_alive(pid: int) -> bool:
@@ -29,7 +29,7 @@ def _from_proc() -> Iterator[tuple[int, int, str]]:
         except OSError:  # it ended while we looked
             continue
         state, parent = stat.rpartition(")")[2].split()[:2]
-        if state not in "ZX" and command:  # without a command line it is on its way in or out
+        if state not in "ZX":
             yield int(folder.name), int(parent), command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 

@@ -77,7 +77,8 @@ class Stack:
             **self.extra,
         }
 
-    def start(self) -> "Stack":
+    def launch(self) -> "subprocess.Popen[str]":
+        """Start it, and do not wait until it is up."""
         self.output = ""
         self.process = subprocess.Popen(
             [SLUIS, "up"],
@@ -87,6 +88,11 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        return self.process
+
+    def start(self) -> "Stack":
+        """Start it and wait until it says that it is up."""
+        self.process = self.launch()
         assert self.process.stdout is not None
         deadline = time.monotonic() + START_S
         while "Ctrl-C" not in self.output:
