@@ -35,7 +35,7 @@ def read_inputs(text: str) -> Iterator[bytes]:
     try:
         whole = orjson.loads(text)
     except orjson.JSONDecodeError:
-        yield from (line.encode() for line in text.splitlines() if line.strip())
+        yield from (line.encode() for line in text.split("\n") if line.strip())
         return
     if not isinstance(whole, list):
         yield text.encode()

@@ -1,5 +1,5 @@
 """A real Valkey for tests beside the store's own."""
 
-from tests.collector.store.conftest import client as client
-from tests.collector.store.conftest import store_url as store_url
-from tests.collector.store.conftest import valkey_socket as valkey_socket
+from tests.collector.store.conftest import client, store_url, valkey_socket
+
+__all__ = ["client", "store_url", "valkey_socket"]

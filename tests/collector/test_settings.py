@@ -32,9 +32,9 @@ def read(toml: str = MINIMAL, file: Path = Path("sluis.toml"), **env: str) -> An
     return parse(toml, file, env)
 
 
-def fault(toml: str = MINIMAL, **env: str) -> str:
+def fault(toml: str = MINIMAL, /, **env: str) -> str:
     with pytest.raises(SettingsError) as caught:
-        read(toml, **env)
+        parse(toml, Path("sluis.toml"), env)
     return str(caught.value)
 
 
@@ -167,7 +167,7 @@ class TestPaths:
         assert isinstance(ga4, Ga4Settings)
         assert ga4.endpoint == "http://127.0.0.1:9002/mp/collect"
 
-    def test_the_embedded_server_has_a_socket_under_var(self, tmp_path: Path) -> None:
+    def test_the_embedded_server_has_a_socket_under_var(self) -> None:
         assert read(SLUIS_VAR="/data").store_url == "unix:///data/valkey/valkey.sock"
 
     def test_a_socket_path_too_long_for_the_system_is_shortened_and_stays_the_same(self) -> None:

@@ -37,7 +37,7 @@ def invoke(*arguments: str, text: str | None = None) -> Result:
 def explained(text: str, *options: str) -> list[dict[str, Any]]:
     done = invoke("-", "--json", *options, text=text)
     assert done.exit_code == 0, done.output
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 def one(said: Any, *options: str) -> dict[str, Any]:
@@ -151,6 +151,12 @@ class TestInputs:
         ]
         assert len({tuple(line) for line in shown}) == 1, "every line has the same shape"
 
+    def test_only_a_line_break_ends_a_line(self) -> None:
+        # U+2028 and U+0085 are line ends to Python's splitlines and plain characters in JSON.
+        said = json.dumps(event(page={"title": "a\u2028b\x85c"}), ensure_ascii=False)
+        shown = explained(f"{said}\r\n{said}\r\n")
+        assert [line["outcome"] for line in shown] == ["accepted", "accepted"]
+
     def test_no_input_gives_no_line(self) -> None:
         assert explained("") == []
         assert explained(" \n\n") == []
@@ -197,7 +203,7 @@ class TestConfiguration:
         assert set(one(event(), "--site", "club")["destinations"]) == {"companion", "pixel", "trace"}
 
     def test_a_named_one_must_exist(self) -> None:
-        with pytest.raises(SettingsError, match="There is no configuration at none.toml"):
+        with pytest.raises(SettingsError, match=r"There is no configuration at none\.toml"):
             invoke("-", "--config", "none.toml", text="{}")
 
     @pytest.mark.parametrize("site", [[], ["--site", "other"]])

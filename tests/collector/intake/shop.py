@@ -22,8 +22,8 @@ NOW_MS = 1_795_255_200_000
 DAY_MS = 86_400_000
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 NAMES = ("ad_storage", "analytics_storage", "ad_user_data", "ad_personalization")
-GRANTED = dict.fromkeys(NAMES, "granted") | {"decided_at": "2026-11-21T09:58:00Z"}
-DENIED = dict.fromkeys(NAMES, "denied") | {"decided_at": "2026-11-21T09:58:00Z"}
+GRANTED: dict[str, Any] = dict.fromkeys(NAMES, "granted") | {"decided_at": "2026-11-21T09:58:00Z"}
+DENIED: dict[str, Any] = dict.fromkeys(NAMES, "denied") | {"decided_at": "2026-11-21T09:58:00Z"}
 GOOGLE_ONLY = GRANTED | {"recipients": {"google": {}}}
 JANE = {"email": "jane.doe@example.com", "phone": "+32 2 555 12 12", "first_name": "Jane", "country": "be"}
 
@@ -99,7 +99,8 @@ def site(name: str = "shop") -> Site:
 
 
 def facts(received_ms: int = NOW_MS, **stated: Any) -> Facts:
-    return Facts(**({"received_ms": received_ms, "user_agent": CHROME, "origin": "https://shop.example"} | stated))
+    said: dict[str, Any] = {"user_agent": CHROME, "origin": "https://shop.example"} | stated
+    return Facts(received_ms=received_ms, **said)
 
 
 def event(**fields: Any) -> dict[str, Any]:

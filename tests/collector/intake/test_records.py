@@ -1,7 +1,7 @@
 """What a record holds for whom: properties, click ids, match keys, moments; and what it never holds."""
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import orjson
@@ -51,7 +51,13 @@ class TestMoments:
 class TestProperties:
     """GA4 gets what the page said; Meta only what its standard fields are made from."""
 
-    SAID = {"currency": "EUR", "value": 1, "items": [{"item_id": "a"}], "coupon": "SPRING", "internal_note": "x"}
+    SAID: ClassVar = {
+        "currency": "EUR",
+        "value": 1,
+        "items": [{"item_id": "a"}],
+        "coupon": "SPRING",
+        "internal_note": "x",
+    }
 
     def test_metas_record_holds_only_its_own_properties(self) -> None:
         record = Door().record(event(properties=self.SAID), "meta")

@@ -81,7 +81,12 @@ async def ask(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        # Starlette answers a fault of ours with a 500 and raises it again, for the server to notice.
+        if not sent:
+            raise
     if not sent:
         return Answer(0, {}, b"")
     return Answer(

@@ -8,12 +8,11 @@ import pytest
 from collector.intake.record import Record
 from collector.store.memory import MemoryBuffer
 from consent.model import Choice, Purpose
-from tests.collector.intake.shop import CONFIG, DENIED, GOOGLE_ONLY, GRANTED, NOW, NOW_MS, event
-from tests.collector.web.whole import AwayLedger, Collector, NoRoots, away, collector
+from tests.collector.intake.shop import DENIED, GOOGLE_ONLY, GRANTED, NOW, NOW_MS, event
+from tests.collector.web.whole import Collector, collector
 
 pytestmark = pytest.mark.anyio
 BOTH = {"ga4": "queued", "meta": "queued"}
-BLOG = {"origin": "https://blog.example"}
 LESS = {"analytics_storage": "granted", "ad_storage": "denied", "decided_at": NOW}
 
 
@@ -252,109 +251,6 @@ async def test_companion_mode_without_the_tags_client_id_joins_nothing() -> None
         result = await shop.result(event(client_id="not-googles"), origin="https://club.example")
         assert result["destinations"]["companion"] == "skipped:no_client_id"
         assert result["destinations"]["pixel"] == "queued"
-
-
-class TestRecordedMode:
-    """`consent_source = "recorded"`: event fields only restrict; the ledger is asked in a second pass."""
-
-    SAID = {"name": "page_view", "event_id": "e1", "client_id": "1.2"}
-
-    async def test_an_event_cannot_grant_itself(self) -> None:
-        async with collector() as shop:
-            result = await shop.result(event(), **BLOG)
-            assert (result["outcome"], result["reason"]) == ("refused", "record_required")
-
-    async def test_a_recorded_choice_grants_what_it_grants(self) -> None:
-        async with collector() as shop:
-            act = {"client_id": "1.2", **GRANTED, "recipients": {"google": {}}}
-            assert (await shop.post(act, "/v1/consent", **BLOG)).status == 201
-            result = await shop.result(self.SAID, **BLOG)
-            assert result["destinations"] == {"ga4": "queued", "meta": "skipped:purpose_not_granted"}
-            assert result["event_id"] == "e1"
-
-    async def test_an_event_that_restricts_lowers_the_recorded_choice(self) -> None:
-        async with collector() as shop:
-            assert (await shop.post({"client_id": "1.2", **GRANTED}, "/v1/consent", **BLOG)).status == 201
-            less = {**self.SAID, "event_id": "e2", "consent": DENIED}
-            assert (await shop.result(less, **BLOG))["outcome"] == "refused"
-            assert (await shop.result(self.SAID, **BLOG))["outcome"] == "refused"
-
-    async def test_a_choice_of_one_visitor_says_nothing_of_another(self) -> None:
-        async with collector() as shop:
-            await shop.post({"client_id": "1.2", **GRANTED}, "/v1/consent", **BLOG)
-            body = {"events": [self.SAID, {**self.SAID, "client_id": "3.4"}, {"name": "page_view"}]}
-            rows = (await shop.post(body, **BLOG)).json["results"]
-            assert [row["outcome"] for row in rows] == ["accepted", "refused", "refused"]
-            assert [row["reason"] for row in rows[1:]] == ["choice_unknown", "choice_unknown"]
-
-    async def test_an_expired_choice_must_be_asked_again(self) -> None:
-        async with collector() as shop:
-            await shop.post({"client_id": "1.2", **GRANTED}, "/v1/consent", **BLOG)
-            shop.now_ms += 184 * 86_400_000
-            assert (await shop.result(self.SAID, **BLOG))["reason"] == "expired_choice"
-
-    async def test_every_identifier_of_an_event_must_agree(self) -> None:
-        async with collector() as shop:
-            await shop.post({"client_id": "1.2", **GRANTED}, "/v1/consent", **BLOG)
-            await shop.ask("DELETE", "/v1/consent", {"user_id": "crm-1"}, **BLOG)
-            result = await shop.result({**self.SAID, "user_id": "crm-1"}, **BLOG)
-            assert result["outcome"] == "refused"
-
-    async def test_in_page_mode_an_event_that_says_nothing_asks_the_ledger(self) -> None:
-        async with collector() as shop:
-            await shop.post({"client_id": "1.2", **GRANTED}, "/v1/consent")
-            assert (await shop.result(self.SAID))["outcome"] == "accepted"
-
-
-class TestWhenSomethingIsAway:
-    """503 with Retry-After for what must be stored; an answer without the store for what must not."""
-
-    REFUSED = ({"name": "page_view", "consent": DENIED}, {"name": "page_view"}, {"name": ""})
-
-    async def test_an_event_that_must_be_stored_is_503(self) -> None:
-        async with collector(append=away) as shop:
-            answer = await shop.post(event())
-            assert (answer.status, answer.code) == (503, "store_unavailable")
-            assert int(answer.headers["retry-after"]) > 0
-            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
-            assert not shop.door
-
-    @pytest.mark.parametrize("said", REFUSED)
-    async def test_a_plain_refusal_needs_no_store(self, said: dict[str, Any]) -> None:
-        async with collector(append=away, ledger=AwayLedger()) as shop:
-            assert (await shop.result(said))["outcome"] in ("refused", "invalid")
-
-    async def test_a_refusal_that_lowers_somebodys_choice_is_503(self) -> None:
-        async with collector(append=away) as shop:
-            answer = await shop.post({"name": "page_view", "client_id": "1.2", "consent": DENIED})
-            assert (answer.status, answer.code) == (503, "store_unavailable")
-
-    async def test_a_question_the_ledger_cannot_answer_is_503(self) -> None:
-        async with collector(ledger=AwayLedger()) as shop:
-            answer = await shop.post({"name": "page_view", "client_id": "1.2"})
-            assert (answer.status, answer.code) == (503, "store_unavailable")
-
-    async def test_a_full_queue_is_503(self) -> None:
-        async with collector(CONFIG + "\n[store]\nqueue_events = 2\n") as shop:
-            answer = await shop.post({"events": [event(event_id=name) for name in "abc"]})
-            assert (answer.status, answer.code) == (503, "overloaded")
-            assert int(answer.headers["retry-after"]) > 0
-            assert (await shop.result(event()))["outcome"] == "accepted"
-
-    @pytest.mark.parametrize("missing", ["subject", "day-", "quarter-", ""])
-    async def test_a_missing_key_is_503(self, missing: str) -> None:
-        async with collector(roots=NoRoots(missing)) as shop:
-            answer = await shop.post(event())
-            assert (answer.status, answer.code) == (503, "keys_unavailable")
-            assert int(answer.headers["retry-after"]) > 0
-
-    async def test_a_fault_of_ours_is_503_and_nothing_counts_as_accepted(self) -> None:
-        async def broken(_items: Any) -> list[tuple[bool, ...]]:
-            raise ZeroDivisionError
-
-        async with collector(append=broken) as shop:
-            assert (await shop.post(event())).status == 503
-            assert not shop.door
 
 
 async def test_what_is_stored_is_sealed_and_holds_no_address_of_the_client() -> None:

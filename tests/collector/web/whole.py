@@ -54,6 +54,7 @@ class MemoryLedger(Ledger):
             self._buffer.choices[row.subject] = newest(self._buffer.choices.get(row.subject), row)
 
     async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
+        assert ttl_s > 0
         self.receipts.setdefault(receipt_id, receipt)
 
     async def get_receipt(self, receipt_id: str) -> bytes | None:
@@ -66,17 +67,10 @@ class AwayLedger(Ledger):
     def __init__(self) -> None:
         pass
 
-    async def latest(self, subjects: Sequence[bytes]) -> list[Choice | None]:
+    async def _away(self, *_arguments: Any, **_named: Any) -> Any:
         raise StoreUnavailable("away")
 
-    async def record(self, rows: Sequence[Row]) -> None:
-        raise StoreUnavailable("away")
-
-    async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
-        raise StoreUnavailable("away")
-
-    async def get_receipt(self, receipt_id: str) -> bytes | None:
-        raise StoreUnavailable("away")
+    latest = record = put_receipt = get_receipt = _away
 
 
 async def away(_items: Sequence[Append]) -> list[tuple[bool, ...]]:
@@ -107,11 +101,11 @@ class Collector:
     now_ms: int = NOW_MS
     entries: list[Entry] = field(default_factory=list)
 
-    async def post(self, body: Any, target: str = "/v1/events", **headers: str | None) -> Answer:
+    async def post(self, body: Any, target: str = "/v1/events", /, **headers: str | None) -> Answer:
         """POST `body` as a page of the shop; bytes as they are, anything else as JSON."""
         return await self.ask("POST", target, body, **headers)
 
-    async def ask(self, method: str, target: str, body: Any = b"", **headers: str | None) -> Answer:
+    async def ask(self, method: str, target: str, body: Any = b"", /, **headers: str | None) -> Answer:
         """Any request; header names are written with underscores, None leaves one out."""
         stated = {name.replace("_", "-"): value for name, value in headers.items()}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
