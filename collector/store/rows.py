@@ -65,9 +65,13 @@ def decode(text: bytes) -> Choice:
 def newest(old: Choice | None, row: Row) -> Choice:
     """The choice that holds after a write."""
     new = row.choice
+    if old is None and row.lowers:
+        return Choice(new.decided_ms, dict.fromkeys(new.granted, NOTHING))
     if old is None or (not row.lowers and new.decided_ms > old.decided_ms):
         return new
     if not row.lowers and new.decided_ms < old.decided_ms:
         return old
     both = {who: what & old.granted.get(who, NOTHING) for who, what in new.granted.items() if who in old.granted}
+    if row.lowers and both == old.granted:
+        return old
     return Choice(max(old.decided_ms, new.decided_ms), both)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 JSON: Final = (b"content-type", b"application/json")
@@ -46,6 +46,19 @@ def store_away() -> Refusal:
 def keys_away() -> Refusal:
     """The answer while a key that must exist does not: nothing is pseudonymised or sealed without it."""
     return Refusal(503, "keys_unavailable", "A key is not available yet; nothing of this request was accepted.")
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Header name to value; several lines of one name are joined with commas (RFC 9110, section 5.3).
+
+    So two Sec-GPC lines are both heard, and two Origin or Host lines are an origin nobody allowed.
+    """
+    lines = scope["headers"]
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        for name in headers:
+            headers[name] = b", ".join(value for line, value in lines if line == name)
+    return headers
 
 
 async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from collector.intake.event import NotJson, read_json
 from collector.intake.facts import Facts
 from collector.telemetry import logger
-from collector.web.answers import JSON, NO_STORE, ClientGone, Refusal, read_body, results, send_answer
+from collector.web.answers import JSON, NO_STORE, ClientGone, Refusal, headers_of, read_body, results, send_answer
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites
 
@@ -30,7 +30,7 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; never raises on input."""
-        headers: _Headers = dict(scope["headers"])
+        headers: _Headers = headers_of(scope)
         cors: RawHeaders = ()
         try:
             found = self._sites.find(headers.get(b"origin"), headers.get(b"host"))

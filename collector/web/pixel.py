@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.intake.event import NotJson, read_json
-from collector.web.answers import Refusal
+from collector.web.answers import Refusal, headers_of
 from collector.web.ingest import facts_of
 from collector.web.intake_desk import IntakeDesk
 from collector.web.routes import guarded
@@ -45,7 +45,7 @@ class Pixel:
             body = read_json(orjson.dumps(event))
         except (NotJson, orjson.JSONEncodeError):
             raise Refusal(400, "not_unicode", "The query is not Unicode, or is nested too deeply.") from None
-        facts = facts_of(dict(request.scope["headers"]), found.origin, self.desk.now_ms())
+        facts = facts_of(headers_of(request.scope), found.origin, self.desk.now_ms())
         (result,) = await self.desk.take(body, facts, found.site)
         headers = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}
         if result["reason"]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from collector.telemetry import logger
-from collector.web.answers import ClientGone, Refusal, read_body
+from collector.web.answers import ClientGone, Refusal, headers_of, read_body
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites, preflight
 
@@ -21,8 +21,8 @@ class _HasDesk(Protocol):
 
 log = logger(__name__)
 _HTTP_ERRORS: Final = {
-    404: ("not_found", "There is no such route."),
-    405: ("method_not_allowed", "This route does not take this method."),
+    404: Refusal(404, "not_found", "There is no such route."),
+    405: Refusal(405, "method_not_allowed", "This route does not take this method."),
 }
 Handler = Callable[[Any, Request, Found], Awaitable[Response]]
 
@@ -30,7 +30,7 @@ Handler = Callable[[Any, Request, Found], Awaitable[Response]]
 def find(request: Request) -> Found:
     """The site of a request; raises NotAllowed."""
     sites: Sites = request.app.state.sites
-    headers = dict(request.scope["headers"])
+    headers = headers_of(request.scope)
     return sites.find(headers.get(b"origin"), headers.get(b"host"))
 
 
@@ -65,9 +65,8 @@ def refused(refusal: Refusal) -> Response:
 
 def answer_http_error(_request: Request, error: Exception) -> Response:
     """A route that does not exist, or not for this method, as a documented error."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code, sentence = _HTTP_ERRORS.get(status, ("refused", "The request cannot be answered."))
-    response = refused(Refusal(status, code, sentence))
+    status = error.status_code if isinstance(error, HTTPException) else 0
+    response = refused(_HTTP_ERRORS.get(status) or Refusal(400, "bad_request", "The request cannot be answered."))
     response.headers.update(getattr(error, "headers", None) or {})
     return response
 

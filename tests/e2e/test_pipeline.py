@@ -1,7 +1,11 @@
 """The whole way of an event, with real processes: posted, decided, stored, handed over, accounted for."""
 
 import hashlib
+import os
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,7 +205,7 @@ def test_a_slow_meta_does_not_slow_ga4(stack: Stack) -> None:
 
 
 @pytest.fixture
-def own(tmp_path: Any) -> Any:
+def own(tmp_path: Path) -> Iterator[Stack]:
     """A `sluis up` of its own: Meta stays parked for minutes."""
     mine = Stack(tmp_path)
     try:
@@ -223,8 +227,7 @@ def test_a_rejected_token_parks_meta_and_burns_nothing(own: Stack) -> None:
     assert own.tally("meta")["requests"] == 5
 
     own.mend()  # a new token, and deliver started again with it
-    assert own.stop() == 0
-    own.start()
+    os.kill(own.children()["deliver"], signal.SIGTERM)
     own.post(purchase(consent=accepted()))
     eventually(lambda: own.counts()["meta handed_over"])
     balance = own.balance()

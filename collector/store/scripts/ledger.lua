@@ -3,7 +3,7 @@
 
 -- The text to store, or nil where the stored one stands.
 local function newest(old, new, lowers)
-  if not old then return new end
+  if not old then return lowers and (string.gsub(new, '=%d+', '=0')) or new end
   if old == new then return nil end
   local old_ms, old_granted = string.match(old, '^(%-?%d+)|(.*)$')
   local new_ms, new_granted = string.match(new, '^(%-?%d+)|(.*)$')
@@ -20,6 +20,7 @@ local function newest(old, new, lowers)
       both[#both + 1] = recipient .. '=' .. string.format('%d', bit.band(had[recipient], tonumber(bits)))
     end
   end
+  if lowers and table.concat(both, ',') == old_granted then return nil end
   local row = (newer and new_ms or old_ms) .. '|' .. table.concat(both, ',')
   if row ~= old then return row end
 end
