@@ -106,10 +106,9 @@ class Supervisor:
     def _child(self, name: str, ready: Callable[[], bool]) -> Child:
         announced = self._settings.var / "run" / f"{name}.ready"
         announced.unlink(missing_ok=True)
-        # A console script would run under its own name; this way the process list says `sluis serve`.
-        command = [str(Path(sys.argv[0]).resolve()), name]
-        if not command[0].endswith("sluis"):
-            command = [sys.executable, "-m", "collector", name]
+        # The console script beside this interpreter, so that the process list says `sluis serve`.
+        script = Path(sys.executable).with_name("sluis")
+        command = [str(script), name] if script.exists() else [sys.executable, "-m", "collector", name]
         return Child(name, command, self._environment, self._log(name), ready, self._lock_fd)
 
     def _announced(self, name: str) -> Callable[[], bool]:

@@ -54,10 +54,11 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     So two Sec-GPC lines are both heard, and two Origin or Host lines are an origin nobody allowed.
     """
     lines = scope["headers"]
-    headers = dict(lines)
+    headers: dict[bytes, bytes] = dict(lines)
     if len(headers) < len(lines):
-        for name in headers:
-            headers[name] = b", ".join(value for line, value in lines if line == name)
+        headers = {}
+        for name, value in lines:
+            headers[name] = headers[name] + b", " + value if name in headers else value
     return headers
 
 

@@ -22,6 +22,10 @@ def test_a_sign_before_a_postal_code_goes_only_where_it_is_the_countrys(
     assert postal_code(text, country) == code
 
 
+def test_an_international_number_of_a_range_no_table_knows_yet_is_kept() -> None:
+    assert e164("+1 200 555 0123", []) == "+12005550123"
+
+
 @pytest.mark.parametrize("text", ["+999123456789", "+1234567", "+", "+0", "+32 2 555 + 12 12", "+" + "1" * 30])
 def test_an_international_number_of_no_country_or_no_possible_length_is_dropped(text: str) -> None:
     assert e164(text, ["BE"]) is None

@@ -1,5 +1,6 @@
 """What nobody foresaw, and what does not exist: documented answers, and logs that quote nothing."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 
 from collector.store.keyring import EphemeralKeyRing
 from collector.telemetry import fault
+from collector.web.answers import headers_of
 from collector.web.consent_api import Act
 from tests.collector.intake.shop import GRANTED, event
 from tests.collector.web.whole import AwayLedger, collector
@@ -88,6 +90,19 @@ async def test_a_route_or_method_that_does_not_exist_is_a_documented_error(
         answer = await shop.ask(method, path)
         assert (answer.status, answer.code) == (status, code)
         assert answer.headers["content-type"] == "application/json"
+
+
+def test_lines_of_one_header_are_heard_together_in_order() -> None:
+    lines = [(b"sec-gpc", b"0"), (b"host", b"a"), (b"sec-gpc", b"1"), (b"host", b"b"), (b"accept", b"x")]
+    assert headers_of({"headers": lines}) == {b"sec-gpc": b"0, 1", b"host": b"a, b", b"accept": b"x"}
+    assert headers_of({"headers": lines[:2]}) == dict(lines[:2])
+
+
+def test_thousands_of_header_lines_cost_no_more_than_their_bytes() -> None:
+    lines = [(b"%d" % number, b"") for number in range(20_000)] * 2
+    started = time.perf_counter()
+    assert len(headers_of({"headers": lines})) == 20_000
+    assert time.perf_counter() - started < 1
 
 
 def test_an_act_is_not_printed() -> None:
