@@ -106,10 +106,15 @@ def coarse_device(user_agent: str, language: str) -> dict[str, str]:
     of an Accept-Language header the first).
     """
     device = dict(_described(user_agent[:_MAX_LENGTH]))
-    primary = _LANGUAGE.match(language)
-    if primary:
-        device["language"] = primary[1].lower()
+    if primary := primary_language(language):
+        device["language"] = primary
     return device
+
+
+def primary_language(language: str) -> str:
+    """The primary tag of a language or of an Accept-Language header, in lower case; empty if there is none."""
+    found = _LANGUAGE.match(language)
+    return found[1].lower() if found else ""
 
 
 def is_declared_bot(user_agent: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 MASK: Final = "(redacted)"
+_AT: Final = re.compile("@|%(?:25)*40")  # %2540 after one redirect too many
 _WORD: Final = re.compile(r"[^\s<>\"'(),;:/?&=]+")
 _FBCLID: Final = re.compile(r"[?&]fbclid=([\w-]{8,500})(?:[&#]|$)")
 _FBC: Final = re.compile(r"fb\.\d{1,2}\.\d{10,13}\.[\w-]{1,500}(?:\.[\w-]{2,8})?")
@@ -27,9 +28,9 @@ def split(url: str | None) -> Address:
     scheme, separator, rest = head.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
         return "", ""
-    if "@" in rest or "%40" in rest:
+    if "@" in rest or "%" in rest:
         authority, slash, path = rest.partition("/")
-        path = "/".join(MASK if "@" in part or "%40" in part else part for part in path.split("/"))
+        path = "/".join(MASK if _AT.search(part) else part for part in path.split("/"))
         return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}", query
     return head, query
 
@@ -40,7 +41,7 @@ def joined(address: Address, keep: frozenset[str]) -> str:
     if not query or not keep:
         return head
     parts = [part for part in query.split("&") if part.partition("=")[0] in keep]
-    kept = "&".join(part for part in parts if "@" not in part and "%40" not in part)
+    kept = "&".join(part for part in parts if not _AT.search(part))
     return f"{head}?{kept}" if kept else head
 
 
@@ -57,11 +58,11 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def texts(value: Any) -> Any:
-    """Every text below `value` with e-mail addresses masked. Depth is bounded by the parser."""
+    """Every text and name below `value` with e-mail addresses masked. Depth is bounded by the parser."""
     if isinstance(value, str):
         return text(value)
     if isinstance(value, Mapping):
-        return {key: texts(item) for key, item in value.items()}
+        return {text(key): texts(item) for key, item in value.items()}
     if isinstance(value, list):
         return [texts(item) for item in value]
     return value

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from collector.intake import ga_cookies, minimise
-from collector.intake.device import coarse_device
+from collector.intake.device import coarse_device, primary_language
 from collector.intake.domains import DomainKeys, Mac
 from collector.intake.event import Event
 from collector.intake.facts import Facts
@@ -93,7 +93,7 @@ class Visit:
             regime=decision.regime,
             policy_hash=decision.policy_hash,
             subjects=self.visitor.subjects,
-            language=language[:2].lower(),
+            language=primary_language(language),
             country=self.heard.country,
         )
         key = keys.domain(period, site.id, target.name)

@@ -47,7 +47,7 @@ class Sites:
                 self._by_origin[origin.encode()] = Found(site, origin, _cors(origin))
             first = Found(site, said.origins[0] if said.origins else "", ())
             hosts = [*said.hosts, *(urlsplit(origin).netloc for origin in said.origins)]
-            self._by_host.update({host.encode(): first for host in hosts})
+            self._by_host.update({host.lower().encode(): first for host in hosts})
             if said.server_key is not None:
                 self._by_key[said.id] = (said.server_key.get_secret_value().encode(), first)
 
@@ -58,7 +58,7 @@ class Sites:
             if found is None:
                 raise NotAllowed("origin_not_allowed", "No site takes events from pages of this origin.")
             return found
-        found = self._by_host.get(host or b"")
+        found = self._by_host.get((host or b"").lower())
         if found is None:
             raise NotAllowed("unknown_site", "There is no Origin header and no site has this host name.")
         return found

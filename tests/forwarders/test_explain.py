@@ -208,7 +208,7 @@ class TestConfiguration:
 
     @pytest.mark.parametrize("site", [[], ["--site", "other"]])
     def test_among_several_sites_one_must_be_named(self, configuration: str, site: list[str]) -> None:
-        with pytest.raises(SettingsError, match="Name one site with --site: shop, blog, toys, club"):
+        with pytest.raises(SettingsError, match="Name one site with --site: shop, blog, toys, twins, club"):
             invoke("-", "--config", configuration, *site, text="{}")
 
     def test_a_named_site_decides_by_its_own_rules(self, configuration: str) -> None:

@@ -53,6 +53,16 @@ origins = ["https://toys.example"]
 establishment = "BE"
 consent_source = "page"
 audience = "children"
+destinations = ["ga4", "meta", "companion", "pixel", "trace"]
+server_key = ""
+
+[[site]]
+id = "twins"
+origins = ["https://twins.example"]
+establishment = "BE"
+consent_source = "page"
+audience = "general"
+destinations = ["ga4", "ga4_twin", "meta", "meta_twin"]
 
 [[site]]
 id = "club"
@@ -71,6 +81,17 @@ identity = "keyed"
 [destination.meta]
 kind = "meta_capi"
 dataset_id = "1234567890"
+access_token = "meta-token-of-the-test"
+
+[destination.ga4_twin]
+kind = "ga4"
+measurement_id = "G-TEST3"
+api_secret = "ga4-secret-of-the-test"
+identity = "keyed"
+
+[destination.meta_twin]
+kind = "meta_capi"
+dataset_id = "1234567892"
 access_token = "meta-token-of-the-test"
 
 [destination.companion]

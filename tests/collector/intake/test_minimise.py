@@ -56,6 +56,11 @@ def test_titles_and_properties_are_masked_at_every_depth(case: dict[str, Any]) -
     }
 
 
+def test_an_e_mail_address_as_the_name_of_a_property_is_masked_too() -> None:
+    said = event(properties={"jane@example.com": 1, "items": [{"for jane%40example.com": 2}]})
+    assert Door().record(said).properties == {"(redacted)": 1, "items": [{"for (redacted)": 2}]}
+
+
 @pytest.mark.parametrize("text", ["%40" * 1365, "a" * 4000 + "@", "@" * 4096, "a@" * 2000 + "b", "a." * 2048 + "@"])
 def test_a_text_made_to_slow_us_down_does_not(text: str) -> None:
     # One regular expression for a whole address took 25 seconds for the first of these.

@@ -74,6 +74,13 @@ class TestUnlinkable:
         assert there
         assert not here & there
 
+    @pytest.mark.parametrize(("one", "other"), [("ga4", "ga4_twin"), ("meta", "meta_twin")])
+    def test_two_destinations_of_one_kind_and_one_recipient_share_no_value(self, one: str, other: str) -> None:
+        door = Door()
+        here = pseudonyms(door.record(chosen(), one, at="twins"))
+        assert here
+        assert not here & pseudonyms(door.record(chosen(), other, at="twins"))
+
     def test_no_pseudonym_is_the_identifier_or_a_part_of_it(self) -> None:
         for record in Door().one(chosen(client_id="1234567890.1234567891")).records:
             assert not {"1234567890", "1234567891", "crm-42", "1763"} & pseudonyms(record)

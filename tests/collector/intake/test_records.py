@@ -202,3 +202,11 @@ def test_the_pages_address_falls_back_to_the_referer_and_then_to_the_origin() ->
 )
 def test_a_country_is_two_letters_or_nothing(region: Any, country: str) -> None:
     assert Door().record(event(consent=GRANTED | {"region": region})).country == country
+
+
+@pytest.mark.parametrize(
+    ("said", "header", "language"),
+    [(None, "nl-BE,nl;q=0.9", "nl"), ("fr-BE", "nl", "fr"), ("gsw-CH", "", "gsw"), (None, "*", ""), ("", "", "")],
+)
+def test_a_language_is_its_primary_tag_or_nothing(said: str | None, header: str, language: str) -> None:
+    assert Door().record(event(context={"language": said}), stated=facts(language=header)).language == language
