@@ -27,6 +27,7 @@ from collector.listening import bind
 from collector.store.balance import count_door
 from collector.store.buffer import Append, RedisBuffer, StoreUnavailable
 from collector.store.connection import Client, connect, connect_readers, verify
+from collector.store.entry import sealed_bytes
 from collector.store.group_commit import GroupCommit
 from collector.store.keyring import KeyRing, Master
 from collector.store.ledger import Ledger
@@ -46,6 +47,8 @@ from collector.web.sites import Sites
 log = logger(__name__)
 STOP_GRACE_S: Final = 10
 DOOR_SECONDS: Final = 1.0
+MAX_QUEUED_BYTES: Final = 64 * 2**20
+Flush = tuple[str, dict[tuple[str, str], int]]
 
 
 class CannotServe(Exception):  # noqa: N818 -- a sentence for a person
@@ -102,8 +105,12 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
         weigh=len,
         max_weight=settings.store.flush_events,
         queue_weight=settings.store.queue_events,
+        size=sealed_bytes,
+        max_queued_bytes=MAX_QUEUED_BYTES,
+        away=(StoreUnavailable,),
     )
     door: Door = Counter()
+    unsent: list[Flush] = []
     keys = DomainKeys(keyring)
     desk = IntakeDesk(
         keys=keys,
@@ -118,14 +125,15 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
     health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
     app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
     committing = asyncio.create_task(commits.run())
-    counting = asyncio.create_task(_count_door(door, reader))
+    counting = asyncio.create_task(_count_door(door, unsent, reader))
     on_ready()
     _collect_garbage_less()
     await _listen_until_told(app, listening)
     await commits.close()
     await committing
     counting.cancel()
-    await _flush_door(door, reader)
+    for _ in range(2):  # what a cancelled flush left, then the rest
+        await _flush_door(door, unsent, reader)
 
 
 def _cool_routes(
@@ -206,17 +214,21 @@ def _has_today(keyring: KeyRing) -> Callable[[], Awaitable[str | None]]:
     return check
 
 
-async def _count_door(door: Door, client: Client) -> None:
+async def _count_door(door: Door, unsent: list[Flush], client: Client) -> None:
     while True:
         await asyncio.sleep(DOOR_SECONDS)
-        await _flush_door(door, client)
+        await _flush_door(door, unsent, client)
 
 
-async def _flush_door(door: Door, client: Client) -> None:
-    """Hand the counts over; what cannot be counted now is counted later."""
-    counted = dict(door)
-    door.clear()
-    try:
-        await count_door(client, counted)
-    except StoreUnavailable:
-        door.update(counted)
+async def _flush_door(door: Door, unsent: list[Flush], client: Client) -> None:
+    """Hand the counts over. A flush whose answer was lost is handed in again under its own id, and counts once."""
+    if not unsent and door:
+        unsent.append((secrets.token_hex(8), dict(door)))
+        door.clear()
+    if unsent:
+        flush_id, counted = unsent[0]
+        try:
+            await count_door(client, counted, flush_id=flush_id)
+        except StoreUnavailable:
+            return
+        unsent.clear()

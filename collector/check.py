@@ -66,7 +66,7 @@ async def store_problems(settings: Settings) -> list[str]:
     try:
         return await verify(client)
     except StoreUnavailable as error:
-        return [f"The store does not answer: {error}."]
+        return [f"The store does not answer: {str(error).rstrip('.')}."]
     finally:
         await client.aclose()
 

@@ -5,8 +5,10 @@ in an origin, an endpoint or a path stand for the values of this configuration, 
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -23,6 +25,10 @@ from consent.policy import DEFAULT_MAX_AGE_DAYS, ConsentSource
 
 SECRETS = ("api_secret", "access_token")  # of destinations
 MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
+LABEL = r"^[\w.\-]{1,64}$"
+"""A version of a notice or of a banner, or a language: what receipts keep as it was said."""
+_STORES = ("redis://", "rediss://", "unix://")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:([0-9]{1,5}|\{(console_|sandbox_)?port\}))?")
 
 
 class _Section(BaseModel):
@@ -32,7 +38,7 @@ class _Section(BaseModel):
 class NoticeSettings(_Section):
     """One version of the notice visitors were shown."""
 
-    version: str = Field(description="The notice_version that statements carry.")
+    version: str = Field(description="The notice_version that statements carry.", pattern=LABEL)
     recipients: list[Recipient] = Field(description="Recipients this version named.")
 
 
@@ -40,7 +46,9 @@ class SiteSettings(_Section):
     """`[[site]]`: one website whose pages may post events."""
 
     id: str = Field(description="Short name, part of every balance line.", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    origins: list[str] = Field(description="Origins whose pages may post, such as https://shop.example.")
+    origins: list[str] = Field(
+        description="Origins whose pages may post, as a browser writes them: https://shop.example."
+    )
     hosts: list[str] = Field(
         default=[],
         description="Host names of the collector that belong to this site, beside its origins' own.",
@@ -71,6 +79,22 @@ class SiteSettings(_Section):
         default=None, description="Lets a server post for this site by name, as Authorization: Bearer KEY."
     )
     notice: list[NoticeSettings] = Field(default=[], description="Notice versions and the recipients they named.")
+
+    @field_validator("origins")
+    @classmethod
+    def _as_browsers_write_them(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is never an Origin; write scheme://host or scheme://host:port, in lower case and "
+                    'with nothing after it, such as "https://shop.example"'
+                )
+        return value
+
+    @property
+    def host_names(self) -> set[str]:
+        """What the `Host` of its requests may be: `hosts`, and its origins' own."""
+        return {host.lower() for host in self.hosts} | {urlsplit(origin).netloc for origin in self.origins}
 
 
 class _Destination(_Section):
@@ -129,6 +153,13 @@ class StoreSettings(_Section):
     queue_events: int = Field(default=20_000, ge=1, description="Events waiting for a commit before 503.")
     flush_events: int = Field(default=256, ge=1, le=1000, description="Events in one commit at most.")
 
+    @field_validator("url")
+    @classmethod
+    def _has_a_scheme(cls, value: str) -> str:
+        if value and not value.startswith(_STORES):
+            raise ValueError(f"must begin with one of {', '.join(_STORES)}; leave it empty for the embedded store")
+        return value
+
 
 class KeysSettings(_Section):
     """`[keys]`: wrapped random roots, apart from the data."""
@@ -159,7 +190,10 @@ class ListenSettings(_Section):
 
     host: str = Field(default="127.0.0.1", description="Address of the public collector.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port of the public collector.")
-    console_host: str = Field(default="127.0.0.1", description="Address of the console; it asks nobody who they are.")
+    console_host: str = Field(
+        default="127.0.0.1",
+        description="Address of the console. It asks nobody who they are; it answers to this and to loopback names.",
+    )
     console_port: int = Field(default=8081, ge=1, le=65535, description="Port of the console.")
     sandbox_port: int = Field(default=8082, ge=1, le=65535, description="Sandbox, loopback only.")
     demo: bool = Field(default=False, description="Serve the demo shop under /demo/ (set by `sluis up`).")
@@ -184,6 +218,33 @@ class Settings(_Section):
             if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
                 raise ValueError(f"destination name {name!r} may hold letters, digits, - and _ only")
         return value
+
+    @model_validator(mode="after")
+    def _recipients_are_their_own(self) -> "Settings":
+        for name, said in self.destination.items():
+            others = {row.recipient for kind, row in KINDS.items() if kind != said.kind}
+            if said.recipient in others:
+                raise ValueError(
+                    f"destination {name!r} has recipient {said.recipient!r}, which is somebody else: who accepts "
+                    f"{said.recipient} would open it. Choose another name, or leave recipient out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sites_are_told_apart(self) -> "Settings":
+        ids: set[str] = set()
+        hosts: dict[str, str] = {}
+        for site in self.site:
+            if site.id in ids:
+                raise ValueError(f"site {site.id!r} is configured twice: give each site an id of its own")
+            ids.add(site.id)
+            for host in sorted(site.host_names):
+                if host in hosts:
+                    raise ValueError(
+                        f"{host!r} is a host of site {hosts[host]!r} and of site {site.id!r}: leave it to one"
+                    )
+                hosts[host] = site.id
+        return self
 
     @model_validator(mode="after")
     def _sites_know_their_destinations(self) -> "Settings":

@@ -89,6 +89,11 @@ class Choice:
         """Whether every required purpose is granted to this recipient."""
         return required <= self.granted.get(recipient, NOTHING)
 
+    def less(self, objection: Signal) -> "Choice":
+        """The same act without what another signal denies: it is not recorded as granted."""
+        granted = {name: purposes - objection.denied_to(name) for name, purposes in self.granted.items()}
+        return Choice(self.decided_ms, granted)
+
 
 @dataclass(slots=True)
 class Decision:

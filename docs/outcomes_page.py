@@ -4,12 +4,11 @@ from typing import Final
 
 from collector.intake import outcome
 from collector.intake.outcome import OUTCOMES, Filtered, Skipped
-from collector.janitor import REMOVED
 from collector.store import sealing
 from consent.model import Reason
 from docs.markdown import code, meanings, sentence, table
 from forwarders import transport
-from forwarders.contract import Skip, Verdict
+from forwarders.contract import Overruled, Skip, Verdict
 
 HEAD: Final = """\
 # Outcomes and reasons
@@ -37,7 +36,6 @@ _UNREADABLE: Final[dict[str, str]] = {
     sealing.Cause.FORGED: "the seal does not fit, or the record belongs to another destination",
     sealing.Cause.UNKNOWN_FORMAT: "a record of a version this code does not know",
 }
-_REMOVED: Final = {REMOVED: "its destination is no longer configured; settled by the janitor"}
 _VENDOR: Final = {
     "http_NNN": "the vendor's HTTP status, where it says nothing more precise",
     "meta_CODE_SUBCODE": "Meta's error code and subcode",
@@ -82,13 +80,13 @@ def _fates() -> list[str]:
         "next attempt.\n\n"
         "### `dropped{reason}`: we decided not to hand it over\n\n"
         "The reasons of consent above, and:\n\n"
-        + _rows(meanings(Skip) | _only(sealing.Cause.KEY_DESTROYED) | _sentences(_REMOVED)),
+        + _rows(meanings(Skip) | meanings(Overruled) | _only(sealing.Cause.KEY_DESTROYED)),
         "### `dead{cause}`: it cannot be handed over\n\n"
         "Dead letters wait `[retention] dead_letter_days` for a person.\n\n"
         + _rows(_only(sealing.Cause.FORGED) | _only(sealing.Cause.UNKNOWN_FORMAT) | _sentences(_VENDOR)),
         "### What a vendor's answer means: verdicts\n\n" + _rows(meanings(Verdict, _VERDICTS)),
-        "### When there is no answer\n\nA retry, with one of these causes in the log:\n\n"
-        + _rows(meanings(transport.Cause, _NO_ANSWER)),
+        "### When it has to wait\n\nA retry, with one of these causes in the log:\n\n"
+        + _rows(meanings(transport.Cause, _NO_ANSWER) | _only(sealing.Cause.KEY_UNREADABLE)),
     ]
 
 

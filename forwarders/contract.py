@@ -24,6 +24,14 @@ class Skip(StrEnum):
     NAME_NOT_ALLOWED = "name_not_allowed"  # GA4 answers 2xx to a reserved event name and discards the event
 
 
+class Overruled(StrEnum):
+    """Why today's configuration stops a record that was admitted under an earlier one. Settled as dropped."""
+
+    SITE_REMOVED = "site_removed"  # its site is no longer configured
+    DESTINATION_REMOVED = "destination_removed"  # it is no longer configured, or its site no longer sends there
+    CHILDREN = "children"  # its site is for children now and has no advertising destinations
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Delivery:
     """One HTTP request. `body` is what goes over the wire; `notes` are repairs worth telling a person."""

@@ -102,6 +102,11 @@ def _unreadable(code: str, message: str) -> dict[str, Any]:
     }
 
 
+def is_unreadable(explanation: Mapping[str, Any]) -> bool:
+    """Whether it is of a body that holds no event: the server would answer 400."""
+    return explanation["event_id"] is None
+
+
 def _decision(heard: Heard) -> dict[str, Any]:
     decision: Decision = heard.decision
     return {

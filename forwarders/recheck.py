@@ -1,19 +1,25 @@
-"""Consent at delivery: asks the ledger what the visitor chose last, for many records in one round trip.
+"""Consent at delivery: what the configuration says now, and what the visitor chose last.
+
+The ledger is asked for many records in one round trip.
 
 Rules
 1. The answer is good for one second, counted from *before* the ledger was asked: a withdrawal recorded a
    moment later may be missing in it.
 2. An answer that does not come is not a yes: StoreUnavailable goes to whoever asked.
+3. Of the record's day and today the stricter rules hold: a site, a target or opt-out that is gone is gone for records
+   that wait as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from collector.intake.record import Record
+from collector.intake.site import Site
 from collector.store.connection import StoreUnavailable
 from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
-from consent.model import Choice, Purposes, Reason, Recipient
+from consent.model import Choice, Purposes, Reason, Recipient, Regime
 from consent.recheck import still_allowed
+from forwarders.contract import Overruled
 
 FRESH_S = 1.0
 LEDGER_BATCH = 256
@@ -31,14 +37,24 @@ class Ledger(Protocol):
 
 
 class Recheck:
-    """The recheck of one destination. `recipient` and `required` are what the configuration says now."""
+    """The recheck of one destination. `recipient`, `required` and `sites` are what the configuration says now."""
 
-    def __init__(self, recipient: Recipient, required: Purposes, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        recipient: Recipient,
+        required: Purposes,
+        sites: Mapping[str, Site],
+        ledger: Ledger,
+        clock: Callable[[], float],
+    ) -> None:
         self._recipient = recipient
         self._required = required
+        self._sites = sites
         self._ledger = ledger
         self._clock = clock
-        self._lookups = GroupCommit[_Subjects, tuple[_Latest, float]](self._look_up, max_weight=LEDGER_BATCH)
+        self._lookups = GroupCommit[_Subjects, tuple[_Latest, float]](
+            self._look_up, max_weight=LEDGER_BATCH, away=(StoreUnavailable,)
+        )
 
     async def run(self) -> None:
         """Carry questions to the ledger until closed."""
@@ -48,11 +64,16 @@ class Recheck:
         """Answer what is waiting, take no more."""
         await self._lookups.close()
 
-    async def may_leave(self, record: Record) -> Reason | float:
+    async def may_leave(self, record: Record) -> Reason | Overruled | float:
         """Why the record may not leave, or else the time (seconds) by which it must start to be written.
 
         Raises StoreUnavailable.
         """
+        site = self._sites.get(record.site)
+        if site is None:
+            return Overruled.SITE_REMOVED
+        if overruled := _overruled(record, site):
+            return overruled
         if record.recipient != self._recipient:
             return Reason.RECIPIENT_NOT_COVERED  # the visitor agreed to another recipient than today's
         try:
@@ -60,7 +81,9 @@ class Recheck:
         except (CommitFailed, QueueFull) as error:
             raise StoreUnavailable("the ledger did not answer") from error
         granted = frozenset(purpose for purpose in self._required if purpose in record.granted)
-        reason = still_allowed(self._recipient, granted, self._required, record.regime, latest)
+        # A site that has opt-out today still needs opt-in for those who needed it at the door.
+        regime = record.regime if site.policy.elsewhere is Regime.OPT_OUT else Regime.OPT_IN
+        reason = still_allowed(self._recipient, granted, self._required, regime, latest)
         return asked_s + FRESH_S if reason is None else reason
 
     async def _look_up(self, batch: list[_Subjects]) -> list[tuple[_Latest, float]]:
@@ -68,3 +91,10 @@ class Recheck:
         distinct = list(dict.fromkeys(subject for subjects in batch for subject in subjects))
         latest = dict(zip(distinct, await self._ledger.latest(distinct), strict=True))
         return [([latest[subject] for subject in subjects], asked_s) for subjects in batch]
+
+
+def _overruled(record: Record, site: Site) -> Overruled | None:
+    target = next((target for target in site.targets if target.name == record.destination), None)
+    if target is None:
+        return Overruled.DESTINATION_REMOVED
+    return Overruled.CHILDREN if site.for_children and target.advertises else None

@@ -7,30 +7,34 @@ Rules
    the entry waits in its place. What has no fate when the process ends is pending and claimed again.
 3. The consent behind a request is at most a second old when its first byte is written (forwarders/recheck.py
    says by when, forwarders/transport.py holds to it). Whatever takes longer is a retry, which asks again.
-4. On cancellation a worker claims nothing more, gives what is in flight a grace, settles it, and ends.
+4. Told to stop, a worker claims nothing more, gives what is in flight a grace, settles it, and ends. Its loops look
+   at a flag: a cancellation can be lost on the way (asyncio.wait_for before Python 3.12), so none is relied on.
 5. Logs name the destination and closed labels, never anything of a record.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from collector.intake.record import Record, UnreadableRecord, from_bytes
+from collector.intake.site import Site
 from collector.store.buffer import Buffer, Dead, Dropped, Entry, Fate, HandedOver, Retry
 from collector.store.connection import StoreUnavailable
 from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
 from collector.store.sealing import Cause, Opened, Unreadable
 from consent.model import Purposes, Reason, Recipient
-from forwarders.contract import Delivery, Destination, Judgement, Skip, Verdict
+from forwarders.contract import Delivery, Destination, Judgement, Overruled, Skip, Verdict
 from forwarders.recheck import Ledger, Recheck
 from forwarders.retry import PARKED_RETRY_S, Breaker, State, backoff_s
 from forwarders.transport import Transport, TransportError
 
 BLOCK_MS = 2000
 GRACE_S = 8.0
+CLOSE_S = 2.0
+CANCELLATIONS, CANCEL_AGAIN_S = 20, 0.1  # of what the grace did not end
 STORE_PAUSE_S = 0.5
 LONGEST_LOOK_S = 0.25  # an open breaker is looked at again so often
 INTERNAL_ERROR = "internal_error"
@@ -53,6 +57,7 @@ class Lane:
     destination: Destination
     recipient: Recipient
     required: Purposes
+    sites: Mapping[str, Site]
     max_age_ms: int
     concurrency: int
 
@@ -83,41 +88,48 @@ class Health:
 
 
 class Worker:
-    """Delivers the stream of one destination until it is cancelled."""
+    """Delivers the stream of one destination until it is told to stop."""
 
     def __init__(self, lane: Lane, means: Means) -> None:
         self._lane = lane
         self._means = means
-        self._name = lane.destination.name
-        self._recheck = Recheck(lane.recipient, lane.required, means.ledger, means.clock)
-        self._settles = GroupCommit[tuple[Entry, Fate], None](self._settle_all)
+        self.name = self._name = lane.destination.name
+        self._recheck = Recheck(lane.recipient, lane.required, lane.sites, means.ledger, means.clock)
+        self._settles = GroupCommit[tuple[Entry, Fate], None](self._settle_all, away=(StoreUnavailable,))
         self._slots = asyncio.Semaphore(lane.concurrency)
         self._breaker = Breaker()
         self._flying: set[asyncio.Task[None]] = set()
         self._landed = asyncio.Event()
         self._handed_over_ms = 0
-        self._store_away = False
+        self._store_away = self._stopping = self._grace_is_over = False
 
     @property
     def health(self) -> Health:
         """A snapshot for the console."""
         return Health(self._breaker.state, self._breaker.cause, len(self._flying), self._handed_over_ms)
 
+    def stop(self) -> None:
+        """Tell it to stop: `run` ends when what is in flight has landed (rule 4)."""
+        self._stopping = True
+        self._landed.set()
+
     async def run(self) -> None:
-        """Claim and deliver for ever. On cancellation: rule 4."""
-        async with asyncio.TaskGroup() as own:
-            own.create_task(self._recheck.run())
-            own.create_task(self._settles.run())
-            try:
-                while True:
-                    await self._claim(await self._room())
-            finally:
-                await self._land()
+        """Claim and deliver until `stop`. That it ends before is a fault, with an exception or without."""
+        carriers = [asyncio.create_task(part.run()) for part in (self._recheck, self._settles)]
+        for carrier in carriers:
+            carrier.add_done_callback(lambda _: self.stop())  # without them nothing can land
+        try:
+            while not self._stopping:
+                if count := await self._room():
+                    await self._claim(count)
+        finally:
+            await self._land()
+            await cancel_until_done(carriers)
 
     async def deliver_one(self, entry: Entry) -> Fate:
         """The fate of one entry. Raises StoreUnavailable if the ledger cannot be asked."""
         record = self._read(entry)
-        if isinstance(record, Dead | Dropped):
+        if not isinstance(record, Record):
             return record
         expires_ms = min(record.occurred_ms, record.received_ms) + self._lane.max_age_ms
         now_ms = self._means.now_ms()
@@ -128,20 +140,23 @@ class Worker:
             return Dropped(delivery)
         async with self._slots:
             allowed = await self._recheck.may_leave(record)
-            if isinstance(allowed, Reason):
+            if isinstance(allowed, Reason | Overruled):
                 return Dropped(allowed)
             if not self._breaker.admits(self._means.clock()):
-                return self._later(self._breaker.until_s - self._means.clock(), expires_ms)
+                wait_s = min(self._breaker.until_s - self._means.clock(), PARKED_RETRY_S)  # a restart need not wait
+                return self._later(wait_s, expires_ms)
             judgement = await self._send(delivery, write_by_s=allowed)
         return self._fate(judgement, entry.attempt, expires_ms)
 
-    def _read(self, entry: Entry) -> Record | Dead | Dropped:
+    def _read(self, entry: Entry) -> Record | Fate:
         """Open the seal; what is inside must be a record for this destination."""
         try:
             record = from_bytes(self._means.opener.open(entry.sealed).plaintext)
         except Unreadable as error:
             if error.cause is Cause.KEY_DESTROYED:  # its day is over: it has ended as retention promises
                 return Dropped(error.cause)
+            if error.cause is Cause.KEY_UNREADABLE:  # it ends by being mended, or by being destroyed
+                return Retry(self._means.now_ms() + round(PARKED_RETRY_S * 1000))
             return Dead(error.cause)
         except UnreadableRecord:
             return Dead(Cause.UNKNOWN_FORMAT)
@@ -190,10 +205,10 @@ class Worker:
         """Wait until a claim is worth its round trip; how many entries it may bring.
 
         Half of what may be in flight is refilled at a time. With an open breaker one entry at a time is
-        claimed, and only when a probe is due.
+        claimed, and only when a probe is due. 0: it is time to stop.
         """
         most = self._lane.concurrency
-        while True:
+        while not self._stopping:
             self._landed.clear()
             now_s, flying = self._means.clock(), len(self._flying)
             running = self._breaker.state is State.RUNNING
@@ -203,6 +218,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._landed.wait()
+        return 0
 
     async def _claim(self, count: int) -> None:
         try:
@@ -211,7 +227,7 @@ class Worker:
             await self._store_is_away()
             return
         self._store_away = False
-        for entry in entries:
+        for entry in () if self._stopping else entries:  # what was claimed meanwhile stays pending
             task = asyncio.create_task(self._live(entry))
             self._flying.add(task)
             task.add_done_callback(self._has_landed)
@@ -223,6 +239,8 @@ class Worker:
             try:
                 fate = await self.deliver_one(entry)
             except StoreUnavailable:
+                if self._stopping:  # nothing was sent: it stays pending
+                    return
                 await self._store_is_away()
             except Exception as error:  # noqa: BLE001 -- its text may quote the record: only its type is logged
                 _log.error("destination %s: unforeseen %s", self._name, type(error).__name__)
@@ -235,6 +253,8 @@ class Worker:
             try:
                 await self._settles.submit((entry, fate))
             except (CommitFailed, QueueFull):
+                if self._grace_is_over:
+                    return
                 await self._store_is_away()
             else:
                 return
@@ -258,10 +278,23 @@ class Worker:
 
     async def _land(self) -> None:
         """Give what is in flight its grace. What is not settled by then stays pending."""
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=self._means.grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        await self._recheck.close()
-        await self._settles.close()
+        self._stopping = True
+        try:
+            if self._flying:
+                await asyncio.wait(self._flying, timeout=self._means.grace_s)
+        finally:
+            self._grace_is_over = True
+            closing = [asyncio.create_task(part.close()) for part in (self._recheck, self._settles)]
+            await cancel_until_done(self._flying)
+            await asyncio.wait(closing, timeout=CLOSE_S)
+
+
+async def cancel_until_done(tasks: Iterable[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Cancel tasks until they end, because one cancellation may be lost; answers those that did not end in time."""
+    waiting = {task for task in tasks if not task.done()}
+    again = CANCELLATIONS
+    while waiting and (again := again - 1):
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_S)
+    return waiting

@@ -1,7 +1,8 @@
 """The console: one overview page of balance, destinations and the oldest pending record.
 
 It sees counters only, never a record. It listens on loopback unless told otherwise; people
-reach it through their own tunnel or proxy.
+reach it through their own tunnel or proxy. It answers to loopback names and to `console_host`: a foreign page whose
+name is pointed at 127.0.0.1 (DNS rebinding) would otherwise be of the same origin and could read it.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -22,6 +25,7 @@ from collector.store.buffer import StoreUnavailable
 from collector.store.connection import Client
 
 FOLDER: Final = Path(__file__).parent
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -61,7 +65,8 @@ class Console:
                 Route("/healthz", self.alive),
                 Route("/favicon.ico", lambda _request: Response(status_code=204)),
                 Mount("/static", StaticFiles(directory=FOLDER / "static")),
-            ]
+            ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_names(self._settings.listen.console_host))],
         )
 
     async def overview(self, request: Request) -> Response:
@@ -104,6 +109,13 @@ class Console:
             return await read_balance(self._client, self._settings.destination), False
         except StoreUnavailable:
             return BalanceCopy.load(self._settings.var / "janitor" / "balance.json"), True
+
+
+def _names(console_host: str) -> list[str]:
+    """The host names it answers to; whoever listens on every address is reached by names nobody knows here."""
+    if console_host in ("0.0.0.0", "::"):
+        return ["*"]
+    return [*LOOPBACK, f"[{console_host}]" if ":" in console_host else console_host]
 
 
 def _lines(balance: Balance, settings: Settings) -> list[Line]:

@@ -38,6 +38,8 @@ class Admission:
     records: list[Record] = field(default_factory=list)
     heard: Heard | None = None
     subjects: list[bytes] = field(default_factory=list)
+    is_known: bool = True
+    """Whether the event carries an identifier of its visitor; else its one subject is the event itself."""
     digest: bytes = b""
     act: Choice | None = None
     lowers: bool = False
@@ -52,6 +54,7 @@ def admit(event: Event, facts: Facts, site: Site, visit_of: Callable[[Event], Vi
             return admission
     visit = visit_of(event)
     admission.heard, admission.subjects = visit.heard, visit.visitor.subjects
+    admission.is_known = visit.visitor.is_known
     admission.digest = dedupe_digest(visit.visitor, event)
     told = Told(event, facts, site)
     for target, draft in visit.drafts:
@@ -61,7 +64,7 @@ def admit(event: Event, facts: Facts, site: Site, visit_of: Callable[[Event], Vi
             admission.destinations[target.name] = f"skipped:{Skipped.TOO_OLD}"
         else:
             allowed = allowed_fields(target.kind, visit.heard.decision.granted[target.recipient])
-            admission.records.append(record(draft, told, target, allowed))
+            admission.records.append(record(draft, told, target, allowed, shared=visit.shared))
             admission.destinations[target.name] = QUEUED
     _conclude(admission, visit.heard.statement, visit.visitor)
     return admission

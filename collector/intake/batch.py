@@ -70,12 +70,13 @@ class Batch:
             visit = self._new_visit(event)
             if visit.visitor.is_known:
                 self.visits[key] = visit
+                visit.shared = True
         return visit
 
     def _new_visit(self, event: Event) -> Visit:
         said = combine(self.consent, event.consent)
         heard = self._hear(event, said)
-        visitor = Visitor(event, heard.choice_id, self.site, self.keys)
+        visitor = Visitor(event, heard.choice_ids, self.site, self.keys)
         if visitor.is_known and heard.needs_ledger(self.site):
             if self.latest is None:
                 self.wants.update(visitor.subjects)

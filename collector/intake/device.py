@@ -4,7 +4,7 @@ Vendors get families and major versions instead of the user agent, which is clos
 known is left out, and so is a version that browsers froze: "Windows NT 10.0", "Mac OS X 10_15_7",
 "Android 10; K" and, since Safari 26, "iPhone OS 18" say nothing about the device any more.
 Both answers are memoised: one user agent is shared by many visitors, and unlike contact data it names nobody.
-The memory is bounded in entries, and in length because only the first 512 characters are looked at.
+The memory is bounded in entries, and in length because only the first 256 characters are looked at.
 
 Shape: GA4 Measurement Protocol reference, `device`. Words: those of GA4's reports, where they have one.
 """
@@ -13,8 +13,9 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_MAX_LENGTH: Final = 512
+_MAX_LENGTH: Final = 256
 _MEMO: Final = 4096
+_MAX_LANGUAGE: Final = 35  # characters that a tag may have (RFC 5646, 4.4.1); the first is what is read
 _VERSION_DIGITS: Final = 4
 
 # Ordered: the first that matches names the browser, because nearly all also claim to be Chrome or Safari.
@@ -113,6 +114,11 @@ def coarse_device(user_agent: str, language: str) -> dict[str, str]:
 
 def primary_language(language: str) -> str:
     """The primary tag of a language or of an Accept-Language header, in lower case; empty if there is none."""
+    return _primary(language[:_MAX_LANGUAGE])
+
+
+@lru_cache(maxsize=_MEMO)
+def _primary(language: str) -> str:
     found = _LANGUAGE.match(language)
     return found[1].lower() if found else ""
 

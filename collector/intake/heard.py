@@ -6,13 +6,12 @@ from typing import Any
 
 from collector.intake.facts import Facts
 from collector.intake.site import Site
+from consent.countries import COUNTRIES
 from consent.decide import decide
 from consent.model import Choice, Decision
 from consent.signals import gpc, recorded
 from consent.signals import site as site_signal
 from consent.signals.site import Statement
-
-_LONGEST_ID = 256  # as event.Identifier
 
 
 @dataclass(slots=True)
@@ -21,8 +20,13 @@ class Heard:
 
     statement: Statement | None
     decision: Decision
-    choice_id: str | None
+    choice_ids: tuple[str, ...]
     country: str
+
+    @property
+    def choice_id(self) -> str | None:
+        """The one that says the visitor's period: the event's own, else the batch's."""
+        return self.choice_ids[0] if self.choice_ids else None
 
     def needs_ledger(self, site: Site) -> bool:
         """Whether the recorded choice could change a decision that so far lets nothing through."""
@@ -35,17 +39,18 @@ def hear(said: Any, facts: Facts, site: Site, latest: Iterable[Choice | None] = 
     """Read every signal and decide. `said` is the statement, `latest` the ledger's choices if they were read."""
     policy, now_ms = site.policy, facts.received_ms
     statement = site_signal.read(said, policy, now_ms)
+    choice_ids = site_signal.choice_ids(said)
     said = said if isinstance(said, Mapping) else {}
+    objection = gpc.read(facts.sec_gpc, said)
+    if objection is not None and statement is not None:
+        statement = statement.less(objection)
     signals = (
         None if statement is None else statement.signal,
         recorded.read(latest, policy, now_ms) if latest else None,
-        gpc.read(facts.sec_gpc, said),
+        objection,
     )
-    region = _text(said.get("region"))
+    region = said.get("region")
+    region = region if isinstance(region, str) else None
     decision = decide([signal for signal in signals if signal is not None], policy, region)
-    country = region[:2].upper() if region and region[:2].isascii() and region[:2].isalpha() else ""
-    return Heard(statement, decision, _text(said.get("choice_id")), country)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_ID else None
+    country = "" if region is None else region.partition("-")[0].upper()
+    return Heard(statement, decision, choice_ids, country if country in COUNTRIES else "")

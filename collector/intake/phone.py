@@ -6,8 +6,8 @@ Rules, in order (source: Meta's and Google's user-data pages, and the numbering 
    length (numbering plans open ranges faster than tables follow);
 3. else it is national to the first of the given countries where it is a valid number;
 4. else its digits are international if they are valid with "+" in front;
-5. else it is dropped. A number is never guessed: two numbers in one field, or a national number of an
-   unknown country, give none.
+5. else it is dropped. A number is never guessed: two numbers in one field, a text of more than 40 characters,
+   or a national number of an unknown country, give none.
 """
 
 import re
@@ -20,6 +20,7 @@ from collector.intake.addresses import ascii_digits
 
 # E.164 allows 15 digits; the longest international prefixes and trunk codes add a few. More is two numbers.
 _MAX_DIGITS: Final = 22
+_MAX_TEXT: Final = 40  # what is longer is not read at all, so that nobody can make it slow
 
 _PLUS_SIGNS: Final = str.maketrans({"\uff0b": "+", "\ufe62": "+"})
 _NOT_DIALLED: Final = re.compile(r"[^0-9+]")
@@ -34,6 +35,8 @@ _EXTENSION: Final = re.compile(
 
 def e164(text: str, countries: Iterable[str]) -> str | None:
     """The number as "+" and digits, or None. `countries` (alpha-2) are tried in order for national forms."""
+    if len(text) > _MAX_TEXT:
+        return None
     tried = tuple(countries)
     written = _EXTENSION.sub("", ascii_digits(text).translate(_PLUS_SIGNS))
     found = _read(_TRUNK_ZERO.sub("", written), tried)

@@ -19,7 +19,7 @@ from collector.intake.facts import Facts
 from collector.intake.record import Record
 from collector.intake.site import Site, Target
 from collector.intake.visit import Visitor
-from consent.kinds import Allowed
+from consent.kinds import Allowed, Kind
 
 DIGEST_BYTES: Final = 10
 _RECIPES: Final = {"meta": match_keys.meta, "google": match_keys.google}
@@ -34,22 +34,26 @@ def dedupe_digest(visitor: Visitor, event: Event) -> bytes:
 class Told:
     """What every record of one event is made from, worked out once."""
 
-    __slots__ = ("event", "occurred_ms", "referrer", "site", "title", "url")
+    __slots__ = ("event", "is_plain", "occurred_ms", "referrer", "site", "title", "url")
 
     def __init__(self, event: Event, facts: Facts, site: Site) -> None:
         page, title = event.page, event.page.title or ""
         self.event = event
         self.site = site
         self.occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
-        self.url = minimise.split(page.url or facts.referer or f"{facts.origin}/")
+        self.url = minimise.first(page.url, facts.referer, f"{facts.origin}/")
         self.referrer = minimise.split(page.referrer)
         self.title = minimise.text(title) if event.mentions_at else title
+        self.is_plain = not event.mentions_at and minimise.is_plain(event.properties)
 
 
-def record(draft: Record, told: Told, target: Target, allowed: Allowed) -> Record:
-    """What one destination may have of one event. The draft exists only where a decision allowed it."""
+def record(draft: Record, told: Told, target: Target, allowed: Allowed, *, shared: bool) -> Record:
+    """What one destination may have of one event. The draft exists only where a decision allowed it.
+
+    A draft that several events share is copied; one made for this event alone becomes its record.
+    """
     row, event = target.row, told.event
-    made = copy(draft)
+    made = copy(draft) if shared else draft
     made.event_id = event.event_id or ""
     made.name = event.name
     made.occurred_ms = told.occurred_ms
@@ -57,11 +61,11 @@ def record(draft: Record, told: Told, target: Target, allowed: Allowed) -> Recor
     made.page_url = minimise.joined(told.url, row.query)
     made.page_referrer = minimise.joined(told.referrer, row.query)
     made.page_title = told.title
-    made.properties = _properties(event, row.properties)
+    made.properties = _properties(told, row)
     if event.user is not None and row.match_keys and allowed.match_keys:
         made.match_keys = _match_keys(event.user, row.match_keys, told.site.default_country)
     if allowed.click_ids and not made.fbc and event.page.url:
-        made.fbc = minimise.click_id(event.page.url, told.occurred_ms)
+        made.fbc = minimise.click_id(event.page.url, min(told.occurred_ms, made.received_ms))
     return made
 
 
@@ -70,11 +74,11 @@ def _engagement(properties: Mapping[str, Any]) -> int:
     return max(int(stated), 1) if isinstance(stated, int | float) else 1
 
 
-def _properties(event: Event, keep: frozenset[str] | None) -> dict[str, Any]:
-    kept = event.properties
-    if keep is not None:
-        kept = {key: value for key, value in kept.items() if key in keep}
-    return minimise.texts(kept) if event.mentions_at else kept
+def _properties(told: Told, row: Kind) -> dict[str, Any]:
+    kept = told.event.properties
+    if row.properties is not None:
+        kept = {key: value for key, value in kept.items() if key in row.properties}
+    return kept if told.is_plain else minimise.properties(kept, row.query)
 
 
 def _match_keys(user: User, recipe: str, default_country: str | None) -> dict[str, Any]:

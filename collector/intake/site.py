@@ -15,7 +15,7 @@ class Identity(StrEnum):
     KEYED = "keyed"  # a pseudonym of ours
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one object each: compared by identity
 class Target:
     """One destination of a site."""
 
@@ -34,7 +34,7 @@ class Target:
         return any(purpose.startswith("ad_") for purpose in self.required)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Site:
     """One website: its consent policy and where its events may go."""
 

@@ -4,6 +4,7 @@ Identifiers, their references, the period, and per destination the part of a rec
 to event. A batch of one visitor makes it once. It lives within one synchronous step.
 """
 
+from copy import copy
 from functools import lru_cache
 from typing import Final
 
@@ -18,7 +19,7 @@ from collector.intake.periods import period_of, quarter_of
 from collector.intake.record import Record
 from collector.intake.site import Identity, Site, Target
 from consent.kinds import allowed_fields
-from consent.model import NOTHING, Purposes, Reason
+from consent.model import NOTHING, Purposes, Reason, Regime
 
 SUBJECT_BYTES: Final = 16
 
@@ -33,32 +34,32 @@ class Visitor:
 
     __slots__ = ("best", "client_id", "is_known", "subject_key", "subjects", "user_id")
 
-    def __init__(self, event: Event, choice_id: str | None, site: Site, keys: DomainKeys) -> None:
+    def __init__(self, event: Event, choice_ids: tuple[str, ...], site: Site, keys: DomainKeys) -> None:
         key = self.subject_key = keys.subject(site.id)
         self.client_id = event.client_id
         self.user_id = None if event.user_id is None else str(event.user_id)
-        known = []
-        if choice_id:
-            known.append(reference(key, "choice", choice_id))
+        known = [reference(key, "choice", choice_id) for choice_id in choice_ids]
         if event.client_id:
             known.append(reference(key, "client", event.client_id))
         if self.user_id:
             known.append(reference(key, "user", self.user_id))
         self.is_known = bool(known)
         self.subjects = known or [reference(key, "event", event.event_id or "")]
-        self.best = event.client_id or choice_id or self.user_id or event.event_id or ""
+        self.best = event.client_id or next(iter(choice_ids), None) or self.user_id or event.event_id or ""
 
 
 class Visit:
     """A visitor, what was heard of them, and a draft record (or a reason) per destination of the site."""
 
-    __slots__ = ("drafts", "heard", "visitor")
+    __slots__ = ("drafts", "heard", "shared", "visitor")
 
     def __init__(
         self, event: Event, visitor: Visitor, facts: Facts, site: Site, heard: Heard, keys: DomainKeys
     ) -> None:
         self.visitor = visitor
         self.heard = heard
+        self.shared = False
+        """Whether other events use the drafts too."""
         period = period_of(heard.choice_id, facts.received_ms)
         if not keys.has(period):
             # Chosen before this key ring existed: the quarter's root, and it stays that.
@@ -80,22 +81,12 @@ class Visit:
         language = context.language or facts.language
         user_agent = context.user_agent or facts.user_agent
         allowed = allowed_fields(target.kind, granted)
-        draft = Record(
-            site=site.id,
-            destination=target.name,
-            kind=target.kind,
-            recipient=target.recipient,
-            event_id="",
-            name="",
-            occurred_ms=0,
-            received_ms=facts.received_ms,
-            granted=_names(granted),
-            regime=decision.regime,
-            policy_hash=decision.policy_hash,
-            subjects=self.visitor.subjects,
-            language=primary_language(language),
-            country=self.heard.country,
-        )
+        opt_in = decision.regime is Regime.OPT_IN
+        draft = copy(_prototype(target, site.id, granted, opt_in, decision.policy_hash))
+        draft.received_ms = facts.received_ms
+        draft.subjects = self.visitor.subjects
+        draft.language = primary_language(language)
+        draft.country = self.heard.country
         key = keys.domain(period, site.id, target.name)
         if target.kind == "ga4":
             draft.device = coarse_device(user_agent, language)
@@ -133,6 +124,19 @@ def _ten_digits(digest: bytes) -> int:
     return 1_000_000_000 + int.from_bytes(digest, "big") % 1_147_483_647
 
 
-@lru_cache(maxsize=256)
-def _names(granted: Purposes) -> list[str]:
-    return sorted(purpose.value for purpose in granted)
+@lru_cache(maxsize=512)
+def _prototype(target: Target, site_id: str, granted: Purposes, opt_in: bool, policy_hash: str) -> Record:  # noqa: FBT001
+    """What all records share that go to one target under one decision. Copied, never changed."""
+    return Record(
+        site=site_id,
+        destination=target.name,
+        kind=target.kind,
+        recipient=target.recipient,
+        event_id="",
+        name="",
+        occurred_ms=0,
+        received_ms=0,
+        granted=sorted(purpose.value for purpose in granted),
+        regime=Regime.OPT_IN if opt_in else Regime.OPT_OUT,  # a bool, because a StrEnum's hash is Python code
+        policy_hash=policy_hash,
+    )

@@ -150,13 +150,19 @@ async def read_balance(
     return balance
 
 
-async def count_door(client: redis.Redis, counts: Mapping[tuple[str, str], int], *, shard: int = 0) -> None:
-    """Add to the door counters, (site, outcome) to count, all or none; raises StoreUnavailable."""
+async def count_door(
+    client: redis.Redis, counts: Mapping[tuple[str, str], int], *, flush_id: str = "", shard: int = 0
+) -> None:
+    """Add to the door counters, (site, outcome) to count, all or none; raises StoreUnavailable: outcome unknown.
+
+    Counts under the same `flush_id` are added once within FLUSH_SECONDS, however often they are handed in.
+    """
     if not counts:
         return
     additions = [part for (site, outcome), count in counts.items() for part in (f"{outcome}|{site}", count)]
+    keys = (keyspace.door(shard), keyspace.flush(flush_id or secrets.token_hex(8), shard))
     with availability():
-        await COUNT.run(client, (keyspace.door(shard),), additions)
+        await COUNT.run(client, keys, (keyspace.FLUSH_SECONDS, *additions))
 
 
 def _pairs(flat: list[bytes]) -> Iterable[tuple[str, int]]:

@@ -77,8 +77,8 @@ class RedisBuffer(Buffer):
         self._reclaim_idle_ms = reclaim_idle_ms
         self._clock = clock
         self._shard = shard
-        timeout_s = client.connection_pool.connection_kwargs.get("socket_timeout") or 2.0
-        self._longest_block_ms = int(timeout_s * 500)  # half of it: a longer block looks like a lost answer
+        # Half the time-out: a longer block looks like a lost answer.
+        self._longest_block_ms = int(getattr(client, "timeout_s", 2.0) * 500)
         self._flushes = AppendPacking(shard)
         self._claims: dict[str, _Claims] = {}
 
@@ -116,11 +116,11 @@ class RedisBuffer(Buffer):
             keyspace.due(destination, self._shard),
             keyspace.counters(self._shard),
         )
-        claims = self._claims.get(destination)
-        if claims is not None:  # before the call: if its answer is lost, the entries are claimed again later
-            claims.held.difference_update(entry.id for entry, _ in fates)
         with availability():
             counted: int = await SETTLE.run(self._client, keys, [keyspace.GROUP, *settle_operations(fates)])
+        claims = self._claims.get(destination)
+        if claims is not None:  # after the call: what was handed over and not yet settled must not be claimed again
+            claims.held.difference_update(entry.id for entry, _ in fates)
         return counted
 
     async def _claim(self, destination: str, claims: "_Claims", count: int, block_ms: int) -> list[Entry]:

@@ -3,6 +3,8 @@
 1. A producer never re-sends by itself: redis-py's default of ten retries turned one lost reply into three
    entries. It has one connection of its own and no retries; repeating is the script's business.
 2. Readers share a pool that makes them wait, and may retry: what they call is idempotent or claimed.
+   Neither kind has a socket time-out of redis-py's: its `asyncio.wait_for` loses a cancellation that comes just as the
+   answer does (Python 3.11), so each attempt stands in an `asyncio.timeout` of ours.
 3. An answer that did not come, or a server that refuses to write, is `StoreUnavailable`.
 4. A server that is set up against promise 4 (2xx means durable) is refused with a sentence.
 """
@@ -23,7 +25,7 @@ from redis.asyncio.connection import (
     parse_url,
 )
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -33,6 +35,7 @@ Client = redis.Redis
 
 MINIMUM_REDIS = (7, 0)
 MINIMUM_VALKEY = (8, 0)
+_PAUSES_S = (0.05, 0.1, 0.2)  # before a reader's second, third and fourth attempt
 
 _REFUSALS = (
     "OOM",
@@ -97,13 +100,17 @@ class _Unix(_PackedInC, UnixDomainSocketConnection):
 _PACKED = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 
 
-class _Committer(redis.Redis):
+class _Timed(redis.Redis):
+    """A client that bounds each attempt by itself, connecting included."""
+
+    timeout_s: float
+
+
+class _Committer(_Timed):
     """A client of one connection that sends each command once.
 
     redis-py's own way (a task per write, retries, metrics of its own) costs twice the CPU of a small flush.
     """
-
-    timeout_s: float
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send and read, within the time-out; on any error but a reply the connection is closed."""
@@ -116,16 +123,44 @@ class _Committer(redis.Redis):
                 return await self.parse_response(connection, args[0], **options)
 
 
+class _Reader(_Timed):
+    """A client over a pool that tries again where no answer came."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send and read, a few times if need be; on any error but a reply the connection is closed."""
+        for pause_s in _PAUSES_S:
+            try:
+                return await self._attempt(args, options)
+            except (RedisConnectionError, RedisTimeoutError, TimeoutError):
+                await asyncio.sleep(pause_s)
+        return await self._attempt(args, options)
+
+    async def _attempt(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        taken: Callable[[], Awaitable[Any]] = self.connection_pool.get_connection
+        async with asyncio.timeout(self.timeout_s):
+            connection = await taken()
+            try:
+                await connection.send_packed_command(connection.pack_command(*args), check_health=False)
+                return await self.parse_response(connection, args[0], **options)
+            finally:
+                await self.connection_pool.release(connection)
+
+
 def _options(url: str, timeout_s: float) -> dict[str, Any]:
     options: dict[str, Any] = dict(parse_url(url))
     options["connection_class"] = _PACKED[options.get("connection_class", Connection)]
-    return {**options, "protocol": 2, "socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    return {
+        **options,
+        "protocol": 2,
+        "socket_timeout": None,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
 def connect(url: str, timeout_s: float) -> redis.Redis:
     """One dedicated connection that never repeats a command: for the committer of a shard. No pipelines."""
-    options = {**_options(url, timeout_s), "socket_timeout": None}
-    pool = ConnectionPool(**options, max_connections=1, retry=Retry(NoBackoff(), 0))
+    pool = ConnectionPool(**_options(url, timeout_s), max_connections=1)
     client = _Committer(connection_pool=pool, single_connection_client=True)
     client.timeout_s = timeout_s
     return _owning(client)
@@ -133,13 +168,10 @@ def connect(url: str, timeout_s: float) -> redis.Redis:
 
 def connect_readers(url: str, timeout_s: float, connections: int = 16) -> redis.Redis:
     """A pool that waits for a free connection; three quick retries. For claims, look-ups and reports."""
-    pool = BlockingConnectionPool(
-        **_options(url, timeout_s),
-        max_connections=connections,
-        timeout=timeout_s,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
-    )
-    return _owning(redis.Redis(connection_pool=pool))
+    pool = BlockingConnectionPool(**_options(url, timeout_s), max_connections=connections, timeout=timeout_s)
+    client = _Reader(connection_pool=pool)
+    client.timeout_s = timeout_s
+    return _owning(client)
 
 
 def _owning(client: redis.Redis) -> redis.Redis:

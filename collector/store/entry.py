@@ -4,6 +4,7 @@
 Site and destination names, reasons and causes hold no `|`: it separates the parts of counters and heads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collector.store.rows import Row
@@ -21,6 +22,11 @@ class Append:
     sealed: tuple[tuple[str, bytes], ...]
     """(destination name, sealed record)"""
     rows: tuple[Row, ...] = ()
+
+
+def sealed_bytes(items: Sequence[Append]) -> int:
+    """What appends weigh in memory, near enough: the bytes of their sealed records."""
+    return sum(len(sealed) for item in items for _, sealed in item.sealed)
 
 
 @dataclass(slots=True)

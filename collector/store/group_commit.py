@@ -2,13 +2,17 @@
 
 1. A caller hands in an item and waits; the commit belongs to `run`, never to a caller. A cancelled caller
    loses only its answer: its item is still committed.
-2. The queue is bounded; a full one refuses at once (QueueFull), so that the caller can say 503 early.
+2. The queue is bounded, by weight and by bytes; a full one refuses at once (QueueFull), so that the caller can say
+   503 early.
 3. No timer: an idle committer commits a single item without delay, a busy one commits many.
 4. An error of a commit reaches every waiter of that batch as its own CommitFailed, whose cause is the error.
    The outcome is unknown then. Nothing is repeated here, and the next batch goes on.
+5. An error that means *away* fails what is queued as well: it would wait for a time-out of its own, batch after
+   batch, to hear the same.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -30,8 +34,16 @@ def one(_item: object) -> int:
     return 1
 
 
+def nothing(_item: object) -> int:
+    """The size of an item where bytes are not bounded."""
+    return 0
+
+
 class GroupCommit(Generic[T, R]):
-    """Collects items and commits them together; `commit` answers one result per item, in order."""
+    """Collects items and commits them together; `commit` answers one result per item, in order.
+
+    `weigh` is what a batch and the queue are counted in, `size` the bytes of an item; `away` are the errors of rule 5.
+    """
 
     def __init__(
         self,
@@ -40,13 +52,20 @@ class GroupCommit(Generic[T, R]):
         weigh: Callable[[T], int] = one,
         max_weight: int = 256,
         queue_weight: int = 20_000,
+        size: Callable[[T], int] = nothing,
+        max_queued_bytes: int = sys.maxsize,
+        away: tuple[type[Exception], ...] = (),
     ) -> None:
         self._commit = commit
         self._weigh = weigh
+        self._size = size
+        self._away = away
         self._max_weight = max_weight
         self._queue_weight = queue_weight
-        self._queued: deque[tuple[T, asyncio.Future[R], int]] = deque()
+        self._max_queued_bytes = max_queued_bytes
+        self._queued: deque[tuple[T, asyncio.Future[R], int, int]] = deque()
         self._weight = 0
+        self._bytes = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -62,12 +81,15 @@ class GroupCommit(Generic[T, R]):
 
         The future is only the answer: cancelling this call cancels the future, not the commit.
         """
-        weight = self._weigh(item)
-        if self._closing or self._weight + weight > self._queue_weight:
-            raise QueueFull("stopping" if self._closing else f"{self._weight} waiting")
+        weight, size = self._weigh(item), self._size(item)
+        if self._closing:
+            raise QueueFull("stopping")
+        if self._weight + weight > self._queue_weight or self._bytes + size > self._max_queued_bytes:
+            raise QueueFull(f"{self._weight} waiting, {self._bytes} bytes")
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queued.append((item, answer, weight))
+        self._queued.append((item, answer, weight, size))
         self._weight += weight
+        self._bytes += size
         self._wake.set()
         return await answer
 
@@ -83,7 +105,7 @@ class GroupCommit(Generic[T, R]):
                     await self._wake.wait()
         finally:
             self._closing = True
-            self._abandon()
+            self._abandon(RuntimeError("the committer stopped"))
             self._idle.set()
 
     async def close(self) -> None:
@@ -91,7 +113,7 @@ class GroupCommit(Generic[T, R]):
         self._closing = True
         self._wake.set()
         await self._idle.wait()
-        self._abandon()
+        self._abandon(RuntimeError("the committer stopped"))
 
     async def _commit_batch(self) -> None:
         items, answers = self._take()
@@ -99,6 +121,8 @@ class GroupCommit(Generic[T, R]):
             results = await self._commit(items)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the waiters must learn of it
             _fail(answers, error)
+            if isinstance(error, self._away):
+                self._abandon(error)
         except BaseException as error:
             _fail(answers, error)
             raise
@@ -115,17 +139,18 @@ class GroupCommit(Generic[T, R]):
         items: list[T] = []
         answers: list[asyncio.Future[R]] = []
         while queued and (queued[0][2] <= room or not items):
-            item, answer, weight = queued.popleft()
+            item, answer, weight, size = queued.popleft()
             items.append(item)
             answers.append(answer)
             room -= weight
             self._weight -= weight
+            self._bytes -= size
         return items, answers
 
-    def _abandon(self) -> None:
-        _fail([answer for _, answer, _ in self._queued], RuntimeError("the committer stopped"))
+    def _abandon(self, cause: BaseException) -> None:
+        _fail([answer for _, answer, _, _ in self._queued], cause)
         self._queued.clear()
-        self._weight = 0
+        self._weight = self._bytes = 0
 
 
 def _fail(answers: list[asyncio.Future[R]], cause: BaseException) -> None:

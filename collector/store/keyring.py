@@ -5,6 +5,8 @@
 3. The directory is 0700 and its files 0600, or nothing is read. Wrapped roots are never in a data backup.
 4. A root that was destroyed is forgotten by every process within a minute; a new one is found within a second.
 5. Keys for a purpose are derived from a root with `domain_key`, never used as they are.
+6. While running, a root that cannot be read is as good as missing: it is logged once, looked at again every second,
+   and whoever needs it answers 503 or waits. At the start it is a sentence and no start.
 """
 
 import base64
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from collector.intake.domains import domain_key
 from collector.store.key_periods import Kind, Period, due_keys, is_expired, period_of_key
 from collector.store.master import KEY_BYTES, KeyRingError, Master, refuse_others, sync_directory
+from collector.telemetry import logger
 
 __all__ = [
     "EphemeralKeyRing",
@@ -37,12 +40,14 @@ __all__ = [
     "State",
 ]
 
+log = logger(__name__)
 _SUFFIX = ".key"
 _VERSION = 1
 _NONCE_BYTES = 12
 _LOOK_AGAIN_S = 60.0  # for roots that were destroyed meanwhile
 _LOOK_FOR_NEW_S = 1.0
 _DRAFT_S = 3600.0
+_DIRECTORY = "directory"  # stands for every key id where the directory itself cannot be read
 _KeyIds = list[str]
 
 
@@ -77,6 +82,7 @@ class KeyRing:
         self._monotonic = monotonic
         self._roots: dict[str, bytes] = {}
         self._present: set[str] = set()
+        self._unreadable: set[str] = set()
         self._look_again = float("-inf")
         self._look_for_new = float("-inf")
 
@@ -91,18 +97,26 @@ class KeyRing:
         return ring
 
     def root(self, key_id: str) -> bytes | None:
-        """The root of a key id, or None. Cheap: looks at the directory once a minute, or for an unknown id."""
+        """The root of a key id, or None (rule 6). Cheap: looks at the directory once a minute, or for an unknown id."""
         found = self._roots.get(key_id)
         now = self._monotonic()
         if found is not None and now < self._look_again:
             return found
         if now >= self._look_again or (key_id not in self._present and now >= self._look_for_new):
             self._look_again, self._look_for_new = now + _LOOK_AGAIN_S, now + _LOOK_FOR_NEW_S
-            self._present = self._ids()
-            self._roots = {known: root for known, root in self._roots.items() if known in self._present}
+            self._look()
         if key_id in self._present and key_id not in self._roots:
-            self._load(key_id)
+            try:
+                self._load(key_id)
+                self._unreadable.discard(key_id)
+            except KeyRingError:
+                self._present.discard(key_id)
+                self._note_unreadable(key_id)
         return self._roots.get(key_id)
+
+    def is_unreadable(self, key_id: str) -> bool:
+        """Whether `root` answered None for a root that is there but cannot be read."""
+        return key_id in self._unreadable or _DIRECTORY in self._unreadable
 
     def create_due(self, now: datetime) -> _KeyIds:
         """Make every root that must exist by now (UTC) and does not; answers the new ids. For the janitor."""
@@ -144,6 +158,20 @@ class KeyRing:
         """What is in the ring, by id."""
         today = (now or datetime.now(UTC)).astimezone(UTC).date()
         return tuple(self._info(key_id, period, today) for key_id, period in self._periods())
+
+    def _look(self) -> None:
+        try:
+            self._present = self._ids()
+            self._unreadable &= self._present  # the directory's own mark goes as well
+        except KeyRingError:
+            self._present = set()
+            self._note_unreadable(_DIRECTORY)
+        self._roots = {known: root for known, root in self._roots.items() if known in self._present}
+
+    def _note_unreadable(self, key_id: str) -> None:
+        if key_id not in self._unreadable:
+            log.error("key_unreadable", key_id=key_id)
+        self._unreadable.add(key_id)
 
     def _ids(self) -> set[str]:
         try:

@@ -16,6 +16,12 @@ GROUP = "deliver"
 LEDGER_SECONDS = 395 * 86_400
 """How long a choice is remembered: 13 months, the longest that IAB TCF lets a choice stand."""
 
+BRIEF_LEDGER_SECONDS = 8 * 86_400
+"""The same where nobody comes back under the identifier (an event without any): as long as its records may wait."""
+
+FLUSH_SECONDS = 3600
+"""How long a flush of door counters is known, so that it is not counted twice."""
+
 
 class Owner(StrEnum):
     """The process that writes and ends keys of a class."""
@@ -83,8 +89,8 @@ KEY_CLASSES: tuple[KeyClass, ...] = (
         "choice",
         "{s<shard>}:choice:<subject>",
         Owner.SERVE,
-        "the latest choice of one identifier, under its keyed reference",
-        "after 395 days",
+        "the latest choice of one identifier, under its keyed reference, with those it was stated together with",
+        "after 395 days; after 8 days if it stands for a single event",
         expires=True,
     ),
     KeyClass(
@@ -108,6 +114,14 @@ KEY_CLASSES: tuple[KeyClass, ...] = (
         Owner.SERVE,
         "counts of what was not accepted, per outcome and site",
         "never: numbers only",
+    ),
+    KeyClass(
+        "flush",
+        "{s<shard>}:flush:<flush>",
+        Owner.SERVE,
+        "that one flush of door counters was counted",
+        "after an hour",
+        expires=True,
     ),
     KeyClass(
         "destinations",
@@ -196,6 +210,11 @@ def counters(shard: int = 0) -> bytes:
 def door(shard: int = 0) -> bytes:
     """What was not accepted."""
     return _single("door", shard)
+
+
+def flush(flush_id: str, shard: int = 0) -> bytes:
+    """The mark of one flush of door counters."""
+    return f"{{s{shard}}}:flush:{flush_id}".encode()
 
 
 def destinations(shard: int = 0) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from collector.store import keyspace
 from collector.store.entry import Append, Dead, Entry, Fate, Retry, counter
-from collector.store.rows import encode
+from collector.store.rows import argument, encode
 
 Found = list[tuple[bytes, dict[bytes, bytes]]]
 """Stream entries as the client gives them; an entry deleted meanwhile has no fields."""
@@ -49,12 +49,13 @@ class AppendPacking:
             for row in item.rows:
                 if row.choice is not choice:  # events of one visitor share theirs
                     choice, said = row.choice, encode(row.choice)
-                text = f"{row.lowers:d}{said}"
+                text = argument(row, said)
                 if last.get(row.subject) != text:
                     last[row.subject] = text
                     subjects.append(self._choice_prefix + row.subject)
                     texts.append(text)
-        head = (dedupe_ms, len(self._names), *self._names, len(texts), keyspace.LEDGER_SECONDS)
+        lives = (keyspace.LEDGER_SECONDS, keyspace.BRIEF_LEDGER_SECONDS)
+        head = (dedupe_ms, len(self._names), *self._names, len(texts), *lives)
         return [*self._keys, *subjects], [*head, *texts, *events]
 
     def _learn(self, shape: tuple[str, ...]) -> str:

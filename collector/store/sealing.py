@@ -12,6 +12,7 @@ bits, big-endian) and the minute of receipt (minutes since the epoch). What foll
 
 import struct
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,6 +38,7 @@ class Cause(StrEnum):
     """Why a sealed record cannot be read."""
 
     KEY_DESTROYED = "key_destroyed"
+    KEY_UNREADABLE = "key_unreadable"  # its day key is there and cannot be read: an operator must mend it
     FORGED = "forged"
     UNKNOWN_FORMAT = "unknown_format"
 
@@ -106,19 +108,27 @@ class Sealer:
 
 
 class Opener:
-    """Opens records of any process. Keys derived before are kept, but only while their root exists."""
+    """Opens records of any process. Keys derived before are kept, but only while their root exists.
 
-    def __init__(self, roots: Roots, *, most_keys: int = 256) -> None:
+    `is_unreadable` tells a root that somebody has to mend from one that was destroyed.
+    """
+
+    def __init__(
+        self, roots: Roots, *, is_unreadable: Callable[[str], bool] = lambda _: False, most_keys: int = 256
+    ) -> None:
         self._roots = roots
+        self._is_unreadable = is_unreadable
         self._most_keys = most_keys
         self._ciphers: OrderedDict[bytes, tuple[bytes, AESGCM]] = OrderedDict()
 
     def open(self, sealed: bytes) -> Opened:
         """The record in clear; raises Unreadable."""
         header = _read_header(sealed)
-        root = self._roots.root(f"day-{header.stamp}")
+        key_id = f"day-{header.stamp}"
+        root = self._roots.root(key_id)
         if root is None:
-            raise Unreadable(Cause.KEY_DESTROYED)
+            is_there = self._is_unreadable(key_id)
+            raise Unreadable(Cause.KEY_UNREADABLE if is_there else Cause.KEY_DESTROYED)
         clear = sealed[: header.size]
         nonce = _NONCE_HEAD + clear[-_TAIL.size : -4]
         try:

@@ -1,14 +1,15 @@
 """`/v1/consent`: record an act, show its receipt, withdraw.
 
-POST records what a visitor chose in a banner or CMP, under every identifier it names, and answers 201 with a
-receipt once the write is fsynced. GET shows the receipt, which names no one. DELETE withdraws everything for the
-identifiers it names and answers 200 once recorded; it is never deferred: store away means 503.
+POST records what a visitor chose in a banner or CMP, under every identifier it names, then writes the receipt, and
+answers 201 once both are fsynced: there is no receipt of what was not recorded. GET shows the receipt, which names no
+one. DELETE withdraws everything for the identifiers it names, whatever date what is there has, and answers 200 once
+recorded; it is never deferred: store away means 503.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -17,21 +18,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from collector.configuration import LABEL
 from collector.intake.domains import DomainKeys, KeyMissing
-from collector.intake.event import Identifier, NotJson, Short, read_json
+from collector.intake.event import Identifier, NotJson, read_json
 from collector.intake.site import Site
 from collector.intake.visit import reference
 from collector.store.buffer import Row, StoreUnavailable
 from collector.store.ledger import Ledger
-from collector.web.answers import Refusal, keys_away, store_away
+from collector.store.rows import others
+from collector.web.answers import Refusal, headers_of, keys_away, store_away
 from collector.web.intake_desk import IntakeDesk
 from collector.web.routes import guarded
 from collector.web.sites import Found
 from consent.model import Choice, Purpose
+from consent.signals import gpc
 from consent.signals import site as site_signal
 
 RECEIPT_PATH: Final = "/v1/consent/{receipt_id}"
 _RECEIPT_ID_LENGTH: Final = 32
+Label = Annotated[str, msgspec.Meta(pattern=LABEL)]
+"""What a receipt keeps as it was said, for years: too short and plain for anybody's name and address."""
 
 
 class Act(msgspec.Struct, kw_only=True):
@@ -40,9 +46,9 @@ class Act(msgspec.Struct, kw_only=True):
     choice_id: Identifier | None = None
     client_id: Identifier | None = None
     user_id: Identifier | None = None
-    language: Short | None = None
-    ui_version: Short | None = None
-    notice_version: Short | None = None
+    language: Label | None = None
+    ui_version: Label | None = None
+    notice_version: Label | None = None
 
     def __repr__(self) -> str:
         return "Act(<redacted>)"
@@ -69,34 +75,40 @@ class ConsentApi:
     async def record(self, request: Request, found: Found) -> Response:
         """POST: the act becomes the latest choice of every identifier it names."""
         said, act = await self._read(request)
-        statement = site_signal.read(said, found.site.policy, self.desk.now_ms(), recorded=True)
+        now_ms = self.desk.now_ms()
+        statement = site_signal.read(said, found.site.policy, now_ms, recorded=True)
         if statement is None or statement.act is None:
             raise Refusal(400, "invalid_consent", _why(statement))
+        objection = gpc.read(_sec_gpc(request), said)
+        choice = statement.act if objection is None else statement.act.less(objection)
         subjects = self._subjects(act, found.site)
-        if not subjects and any(statement.act.granted.values()):
+        if not subjects and any(choice.granted.values()):
             raise Refusal(400, "identifier_required", "Granting needs choice_id, client_id or user_id.")
-        receipt = _receipt(act, found.site, statement.act, said, self.desk.now_ms())
         try:
+            await self.ledger.record(
+                [Row(one, choice, lowers=False, siblings=others(one, subjects)) for one in subjects]
+            )
+            in_effect = all(latest == choice for latest in await self.ledger.latest(subjects))
+            receipt = _receipt(act, found.site, choice, said, now_ms)
+            receipt |= {"gpc": objection is not None, "in_effect": in_effect}
             await self.ledger.put_receipt(receipt["receipt_id"], orjson.dumps(receipt), self.receipt_seconds)
-            await self.ledger.record([Row(subject, statement.act, lowers=False) for subject in subjects])
         except StoreUnavailable:
             raise store_away() from None
         return _json(receipt, 201)
 
     @guarded
     async def withdraw(self, request: Request, found: Found) -> Response:
-        """DELETE: nothing is granted any more to anybody, from now on."""
+        """DELETE: nothing is granted any more, under these identifiers and those stated together with them."""
         _, act = await self._read(request)
         subjects = self._subjects(act, found.site)
         if not subjects:
             raise Refusal(400, "identifier_required", "Withdrawing needs choice_id or client_id.")
         now_ms = self.desk.now_ms()
-        nothing = Choice(now_ms, {recipient: frozenset() for recipient in found.site.policy.recipients})
         try:
-            await self.ledger.record([Row(subject, nothing, lowers=False) for subject in subjects])
+            written = await self.ledger.withdraw(subjects, now_ms, found.site.policy.recipients)
         except StoreUnavailable:
             raise store_away() from None
-        return _json({"withdrawn_at": _moment(now_ms), "identifiers": len(subjects)}, 200)
+        return _json({"withdrawn_at": _moment(now_ms), "identifiers": written}, 200)
 
     @guarded
     async def receipt(self, request: Request, found: Found) -> Response:
@@ -148,6 +160,11 @@ def _receipt(act: Act, site: Site, choice: Choice, said: Mapping[str, Any], now_
         "ui_version": act.ui_version,
         "policy": site.policy.policy_hash,
     }
+
+
+def _sec_gpc(request: Request) -> str | None:
+    header = headers_of(request.scope).get(b"sec-gpc")
+    return None if header is None else header.decode("latin-1")
 
 
 def _why(statement: site_signal.Statement | None) -> str:

@@ -3,7 +3,6 @@
 A 2xx follows the fsynced write. An event with nothing to keep needs no write and is answered without the store.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from collector.intake.site import Site
 from collector.store.buffer import Append, Row, StoreUnavailable
 from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
 from collector.store.ledger import Ledger
+from collector.store.rows import others
 from collector.store.sealing import Sealer
 from collector.telemetry import logger
 from collector.web.answers import Refusal, keys_away, store_away
@@ -63,7 +63,8 @@ class IntakeDesk:
         if appends:
             self._mark_duplicates(admissions, places, await self._commit(appends))
         rows = [_result(admission) for admission in admissions]
-        self._door.update((site.id, row["outcome"]) for row in rows)
+        for admission in admissions:
+            self._door[site.id, admission.outcome] += 1
         return rows
 
     def _admit(self, body: Body, facts: Facts, site: Site, latest: Mapping[bytes, Any] | None) -> Admitted:
@@ -79,19 +80,16 @@ class IntakeDesk:
     def _seal(self, admissions: Sequence[Admission], facts: Facts, site: Site) -> tuple[list[Append], list[int]]:
         appends: list[Append] = []
         places: list[int] = []
-        written: set[tuple[bytes, int]] = set()
+        written: set[tuple[Any, ...]] = set()
         for place, admission in enumerate(admissions):
             rows = _rows(admission, written)
             if not admission.records and not rows:
                 continue
-            sealed = tuple(
-                (
-                    record.destination,
-                    self._sealer.seal(site.id, record.destination, facts.received_ms, to_bytes(record)),
-                )
-                for record in admission.records
-            )
-            appends.append(Append(site.id, admission.digest, sealed, rows))
+            sealed = []
+            for record in admission.records:
+                name = record.destination
+                sealed.append((name, self._sealer.seal(site.id, name, facts.received_ms, to_bytes(record))))
+            appends.append(Append(site.id, admission.digest, tuple(sealed), rows))
             places.append(place)
         return appends, places
 
@@ -107,12 +105,7 @@ class IntakeDesk:
             return await self._commits.submit(appends)
         except QueueFull:
             raise Refusal(503, "overloaded", "More events are waiting for the store than it may hold.") from None
-        except (CommitFailed, StoreUnavailable):
-            raise store_away() from None
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("commit_failed")
+        except CommitFailed:
             raise store_away() from None
 
     @staticmethod
@@ -120,21 +113,32 @@ class IntakeDesk:
         admissions: Sequence[Admission], places: Sequence[int], queued: Sequence[tuple[bool, ...]]
     ) -> None:
         for place, flags in zip(places, queued, strict=True):
+            if False not in flags:
+                continue
             admission = admissions[place]
             for record, is_new in zip(admission.records, flags, strict=True):
                 if not is_new:
                     admission.destinations[record.destination] = DUPLICATE
-            if flags and not any(flags):
+            if not any(flags):
                 admission.outcome, admission.reason = Outcome.DUPLICATE, "event_id_seen"
 
 
-def _rows(admission: Admission, written: set[tuple[bytes, int]]) -> tuple[Row, ...]:
-    """Ledger rows of one event; a batch writes one and the same act of a visitor once."""
+def _rows(admission: Admission, written: set[tuple[Any, ...]]) -> tuple[Row, ...]:
+    """Ledger rows of one event; a batch writes one and the same act of a visitor once.
+
+    Each row knows the others' references, so that a withdrawal that names one identifier reaches the rest.
+    """
     act = admission.act
     if act is None:
         return ()
-    rows = [Row(subject, act, admission.lowers) for subject in admission.subjects if (subject, id(act)) not in written]
-    written.update((subject, id(act)) for subject in admission.subjects)
+    rows = []
+    subjects = admission.subjects
+    for subject in subjects:
+        siblings = others(subject, subjects)
+        mark = (subject, id(act), siblings)
+        if mark not in written:
+            written.add(mark)
+            rows.append(Row(subject, act, admission.lowers, siblings, brief=not admission.is_known))
     return tuple(rows)
 
 

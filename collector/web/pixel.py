@@ -1,8 +1,10 @@
 """`GET /v1/pixel.gif`: the same event as query parameters, for pages without scripts.
 
-Nested fields are written with dots: `page.url=...&properties.value=59.9&consent.ad_storage=granted`; a parameter
-whose name is a whole field may hold JSON (`properties.items=[...]`). `user` and `user_id` are refused: a query
-ends up in the logs of every proxy on the way.
+Nested fields are written with dots: `page.url=...&properties.value=59.9&consent.ad_storage=granted`. Below
+`properties`, numbers and truth values are read as such and a list or an object may be written as JSON
+(`properties.items=[...]`); so may `consent.recipients` and `consent.gpp_sid`. A moment of digits is epoch milliseconds.
+All else is text. `user` and `user_id` are refused: a query ends up in the logs of every proxy on the way.
+A HEAD request gets the image's headers, and nothing is taken.
 """
 
 import json
@@ -24,6 +26,8 @@ from collector.web.sites import Found
 
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")  # within 2^53; more digits are text
+_DIGITS: Final = re.compile(r"[0-9]{1,15}")  # more is no moment, and stays text
+_MOMENTS: Final = ("timestamp", "consent.decided_at")
 _TYPED: Final = ("properties.", "consent.gpc", "consent.gpp_sid", "consent.gdpr_applies", "consent.recipients")
 
 
@@ -40,6 +44,8 @@ class Pixel:
     @guarded
     async def take(self, request: Request, found: Found) -> Response:
         """Take one event; the answer is an image, its headers say what became of the event."""
+        if request.method == "HEAD":
+            return Response(GIF, media_type="image/gif", headers={"cache-control": "no-store"})
         event = _event(list(request.query_params.multi_items()))
         try:
             body = read_json(orjson.dumps(event))
@@ -69,7 +75,7 @@ def _event(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name == "timestamp" and text.isascii() and text.isdigit():
+    if name in _MOMENTS and _DIGITS.fullmatch(text):
         return int(text)
     if not name.startswith(_TYPED):
         return text

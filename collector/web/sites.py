@@ -6,7 +6,6 @@ An Origin that no site allows is refused even if the Host would do: the browser 
 import hmac
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from collector.configuration import Settings
 from collector.intake.site import Identity, Site, Target
@@ -46,8 +45,7 @@ class Sites:
             for origin in said.origins:
                 self._by_origin[origin.encode()] = Found(site, origin, _cors(origin))
             first = Found(site, said.origins[0] if said.origins else "", ())
-            hosts = [*said.hosts, *(urlsplit(origin).netloc for origin in said.origins)]
-            self._by_host.update({host.lower().encode(): first for host in hosts})
+            self._by_host.update({host.encode(): first for host in said.host_names})
             if said.server_key is not None:
                 self._by_key[said.id] = (said.server_key.get_secret_value().encode(), first)
 

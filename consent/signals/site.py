@@ -6,7 +6,7 @@ Rules
    `recipients`, where it is given, only narrows: to the ones it lists, less what each one's own entry denies.
 3. A *default* never grants. `origin` is "choice" when `decided_at` is given and "default" otherwise.
 4. A choice needs a `decided_at` no more than five minutes ahead of our clock and no older than the policy
-   allows; else it denies what it denies and grants nothing.
+   allows; else it denies what it denies and grants nothing. It keeps the date it states.
 5. Where choices must be recorded (consent_source "recorded") a statement only restricts.
 6. A batch's statement and an event's are read apart: what either denies is denied, only what both grant is granted.
 """
@@ -21,6 +21,7 @@ from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipie
 from consent.policy import ConsentSource, SitePolicy
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
+MAX_ID: Final = 256
 DAY_MS: Final = 24 * 60 * 60 * 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -42,6 +43,11 @@ class Statement:
     signal: Signal
     act: Choice | None = None
     lowers: Choice | None = None
+
+    def less(self, objection: Signal) -> "Statement":
+        """The statement with what another signal denies taken from what it may change in the ledger."""
+        act, lowers = (None if one is None else one.less(objection) for one in (self.act, self.lowers))
+        return Statement(self.signal, act, lowers)
 
 
 def read(raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False) -> Statement | None:
@@ -89,6 +95,15 @@ def combine(batch: Any, event: Any) -> Any:
     return _Both(batch, event)
 
 
+def choice_ids(said: Any) -> tuple[str, ...]:
+    """The `choice_id` of a statement; of two the event's first, then the batch's."""
+    if isinstance(said, _Both):
+        batch, event = map(choice_ids, said.parts)
+        return tuple(dict.fromkeys(event + batch))
+    choice_id = said.get("choice_id") if isinstance(said, Mapping) else None
+    return (choice_id,) if choice_id and _names_its_choice(choice_id) else ()
+
+
 def read_moment(value: Any) -> int | None:
     """RFC 3339 text with an offset, or epoch milliseconds, as epoch milliseconds; None if it is neither."""
     if isinstance(value, bool):
@@ -130,7 +145,9 @@ def _sorted_out(answers: tuple[bool | None, ...]) -> tuple[Purposes, Purposes]:
 
 def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | None:
     """What `recipients` denies to each configured recipient it lists; None if the statement cannot be read."""
-    named = raw.get("recipients") if isinstance(raw, Mapping) else "unreadable"
+    if not isinstance(raw, Mapping) or not _names_its_choice(raw.get("choice_id")):
+        return None
+    named = raw.get("recipients")
     if named is None:
         return {}
     if not isinstance(named, Mapping):
@@ -139,6 +156,11 @@ def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | No
     if not all(isinstance(said, Mapping) for said in listed.values()):
         return None
     return {name: _flat(said)[1] for name, said in listed.items()}
+
+
+def _names_its_choice(choice_id: Any) -> bool:
+    """Whether it is absent or an identifier: what cannot be named cannot be withdrawn."""
+    return choice_id is None or (isinstance(choice_id, str) and len(choice_id) <= MAX_ID)
 
 
 def _version(raw: Mapping[str, Any]) -> str | None:
@@ -182,8 +204,8 @@ def _weigh(
     doubt = _doubt(raw, decided_ms, policy, now_ms)
     if doubt is None and decided_ms is not None and believed:
         silence = Reason.PURPOSE_NOT_GRANTED if allowed else Reason.RECIPIENT_NOT_COVERED
-        # The clock of a device may run ahead: an act is never later than the moment we heard of it.
-        act = Choice(min(decided_ms, now_ms), allowed)
+        # Dated as stated, ahead of our clock too: dated now, the same act sent again would seem a newer one.
+        act = Choice(decided_ms, allowed)
         return Statement(Signal("site", grants=allowed, denies=denied, silence=silence), act=act)
     signal = Signal("site", denies=denied, silence=doubt or Reason.RECORD_REQUIRED)
     if _origin(raw) != "choice" or not any(denied.values()):

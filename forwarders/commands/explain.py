@@ -14,7 +14,7 @@ from collector.configuration import Settings
 from collector.first_run import TEMPLATE
 from collector.intake.domains import DomainKeys
 from collector.intake.site import Site
-from collector.options import Config, Json, stop
+from collector.options import FAILED, Config, Json, stop
 from collector.settings import SettingsError, configured_file, environment, load, parse
 from collector.store.keyring import EphemeralKeyRing
 from collector.web.sites import Sites
@@ -29,19 +29,25 @@ def explain(
     site: Annotated[str | None, typer.Option(help="Which site; the only one if absent.")] = None,
     now: Annotated[int | None, typer.Option(help="Pretend it is this epoch millisecond.")] = None,
 ) -> None:
-    """Show what would become of events and exactly what each destination would get. Sends nothing."""
+    """Show what would become of events and exactly what each destination would get. Sends nothing.
+
+    Exit code 1 if a body was neither an event nor a batch.
+    """
     settings = _settings_or_defaults(config)
     chosen = _site(settings, site)
     keys = DomainKeys(EphemeralKeyRing())
     destinations = build(settings)
     now_ms = now or time.time_ns() // 1_000_000
-    console = Console()
+    console, all_read = Console(), True
     for raw in explaining.read_inputs(_text(file)):
         for explanation in explaining.explain(raw, settings, chosen, destinations, keys, now_ms):
+            all_read &= not explaining.is_unreadable(explanation)
             if json:
                 typer.echo(orjson.dumps(explanation).decode())
             else:
                 _show(console, explanation)
+    if not all_read:
+        raise typer.Exit(FAILED)
 
 
 def _settings_or_defaults(config: Path | None) -> Settings:
@@ -65,9 +71,12 @@ def _site(settings: Settings, wanted: str | None) -> Site:
 
 def _text(file: str) -> str:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        # Bytes, because in some locales a stdin of text hides what is no UTF-8 instead of refusing it.
+        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode()
+    except OSError as error:
         stop(f"{file} cannot be read: {error}.")
+    except UnicodeDecodeError:
+        stop(f"{file} is not UTF-8 text.")
 
 
 def _show(console: Console, explanation: dict[str, Any]) -> None:

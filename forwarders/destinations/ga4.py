@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import orjson
 
 from collector.configuration import Ga4Settings
+from collector.intake.event import RESERVED_NAMES
 from collector.intake.record import Record
 from consent.kinds import KINDS
 from consent.model import Purpose
@@ -30,15 +31,6 @@ MAX_NOTES = 25
 
 _MAX_AGE_MS = int(KINDS["ga4"].max_age.total_seconds() * 1000)
 _HEADERS: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
-_RESERVED = frozenset(
-    "ad_activeview ad_click ad_exposure ad_impression ad_query ad_reward adunit_exposure app_clear_data "
-    "app_exception app_install app_remove app_store_refund app_store_subscription_cancel "
-    "app_store_subscription_convert app_store_subscription_renew app_update app_upgrade dynamic_link_app_open "
-    "dynamic_link_app_update dynamic_link_first_open error firebase_campaign firebase_in_app_message_action "
-    "firebase_in_app_message_dismiss firebase_in_app_message_impression first_open first_visit in_app_purchase "
-    "notification_dismiss notification_foreground notification_open notification_receive notification_send "
-    "os_update screen_view session_start user_engagement".split(),
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class Ga4:
             return Skip.NO_CLIENT_ID
         if now_ms - record.occurred_ms > _MAX_AGE_MS:
             return Skip.TOO_OLD
-        if record.name in _RESERVED or not is_name(record.name):
+        if record.name in RESERVED_NAMES or not is_name(record.name):
             return Skip.NAME_NOT_ALLOWED
         notes: Notes = []
         envelope = _envelope(record, min(record.occurred_ms, now_ms), notes)

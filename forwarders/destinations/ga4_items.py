@@ -7,7 +7,7 @@ item_name, text and numbers only, at most 27 parameters of one's own.
 from collections.abc import Mapping
 from typing import Any
 
-from forwarders.destinations.ga4_values import Notes, Reader, Scalar, amount, identifier, is_name, scalar
+from forwarders.destinations.ga4_values import Notes, Reader, Scalar, amount, identifier, is_name, not_negative, scalar
 
 MAX_ITEMS = 200
 MAX_OWN = 27
@@ -19,7 +19,8 @@ _DOCUMENTED: Mapping[str, Reader] = {
         "promotion_name".split(),
         scalar,
     ),
-    **dict.fromkeys("discount index price quantity".split(), amount),
+    **dict.fromkeys("discount index".split(), amount),
+    **dict.fromkeys("price quantity".split(), not_negative),
     **dict.fromkeys("item_id item_name".split(), identifier),
 }
 

@@ -71,6 +71,15 @@ def amount(name: str, value: Any, notes: Notes) -> int | float | None:
     return known
 
 
+def not_negative(name: str, value: Any, notes: Notes) -> int | float | None:
+    """A number that is not below zero: a price or a number of pieces."""
+    known = amount(name, value, notes)
+    if known is None or known >= 0:
+        return known
+    notes.append(f"{name}: dropped, it is negative")
+    return None
+
+
 def currency_code(name: str, value: Any, notes: Notes) -> str | None:
     """ISO 4217 in capitals."""
     known = currency(value)

@@ -42,7 +42,7 @@ def _money(properties: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 
 def _content(event_name: str, items: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
-    contents = [product for item in items if (product := _product(item))]
+    contents = [product for item in items if (product := _product(item, notes))]
     if len(contents) < len(items):
         notes.append(f"items: {len(items) - len(contents)} left out, without item_id or a whole quantity")
     content: dict[str, Any] = {}
@@ -60,7 +60,7 @@ def _content(event_name: str, items: list[dict[str, Any]], notes: list[str]) -> 
     return content
 
 
-def _product(item: Mapping[str, Any]) -> dict[str, Any] | None:
+def _product(item: Mapping[str, Any], notes: list[str]) -> dict[str, Any] | None:
     """One line of `contents`. GA4 documents that an item without quantity is one piece."""
     product_id = word(item.get("item_id"))
     given = item.get("quantity")
@@ -69,8 +69,10 @@ def _product(item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     product: dict[str, Any] = {"id": product_id, "quantity": int(quantity)}
     price = number(item.get("price"))
-    if price is not None:
+    if price is not None and price >= 0:
         product["item_price"] = price
+    elif price is not None:
+        notes.append("items: a price left out, it is negative")
     return product
 
 

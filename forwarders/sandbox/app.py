@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from forwarders.sandbox.memory import Destination
     from forwarders.sandbox.violation import Violation
 
+# Under no other name: a foreign page whose name is pointed at 127.0.0.1 could read what arrived (DNS rebinding).
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _EVENTS_KEY: Final = {"ga4": "events", "meta": "data"}
 _TOO_LARGE: Final = Answer(413, b'{"error":{"message":"The body is larger than 8 MiB."}}')
 
@@ -65,6 +69,7 @@ def create_app(
             *Inspection(memory, faults, checks=checks).routes(),
         ],
         exception_handlers={BodyTooLargeError: _too_large, ClientDisconnect: _gone},
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK)],
     )
 
 

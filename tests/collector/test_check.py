@@ -159,6 +159,8 @@ async def test_a_store_that_would_break_it_is_said_once(
 async def test_a_store_that_does_not_answer_is_a_sentence(folder: Path) -> None:
     (said,) = await store_problems(configured(folder, SLUIS_STORE__URL=f"unix://{folder}/none.sock"))
     assert said.startswith("The store does not answer: ")
+    assert said.endswith(".")
+    assert not said.endswith("..")
 
 
 class TestCommand:

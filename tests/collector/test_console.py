@@ -72,6 +72,25 @@ async def test_the_page_runs_no_script_and_is_kept_by_nobody(settings: Settings,
     assert "<script" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("console_host", "host", "status"),
+    [
+        *(("127.0.0.1", name, 200) for name in ("127.0.0.1:8081", "localhost", "LOCALHOST:8081", "[::1]:8081")),
+        *(("127.0.0.1", name, 400) for name in ("evil.example", "127.0.0.1.evil.example:8081", "")),
+        *(("console.internal", name, 200) for name in ("console.internal:8081", "localhost")),
+        *(("console.internal", "evil.example", 400), ("fd00::1", "[fd00::1]:8081", 200), ("0.0.0.0", "any.name", 200)),
+    ],
+)
+async def test_a_foreign_page_cannot_read_it_under_a_name_of_its_own(
+    tmp_path: Path, nobody: redis.Redis, console_host: str, host: str, status: int
+) -> None:
+    settings = parse(MINIMAL + META, tmp_path / "sluis.toml", {"SLUIS_LISTEN__CONSOLE_HOST": console_host})
+    app = Console(settings, nobody).app()
+    for target in ("/", "/healthz", "/api/balance"):
+        answer = await ask(app, "GET", target, headers={"host": host})
+        assert (answer.status == 400) is (status == 400), target
+
+
 async def test_before_the_first_event_it_says_where_to_begin(settings: Settings, client: redis.Redis) -> None:
     assert "Nothing has arrived yet." in (await page(settings, client)).text
 

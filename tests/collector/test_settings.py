@@ -1,5 +1,6 @@
 """The configuration: what it accepts, what wins, and how it says no."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ kind = "ga4"
 measurement_id = "G-TEST1"
 api_secret = "secret-of-the-file"
 identity = "keyed"
+"""
+SECOND = """
+[[site]]
+id = "other"
+origins = ["https://other.example"]
+establishment = "BE"
+consent_source = "recorded"
+audience = "general"
 """
 META = '\n[destination.meta]\nkind = "meta_capi"\ndataset_id = "1"\naccess_token = "t"\n'
 
@@ -74,6 +83,11 @@ def test_a_required_answer_that_is_missing_is_named(line: str) -> None:
         ("[destination.ga4]", "[listen]\nport = 0\n[destination.ga4]", "listen.port: "),
         ("[destination.ga4]", "[retention]\nday_key_days = 3\n[destination.ga4]", "retention.day_key_days: "),
         ("[destination.ga4]", '[store]\nmode = "relaxed"\n[destination.ga4]', "store.mode: "),
+        (
+            "[destination.ga4]",
+            '[[site.notice]]\nversion = "v 3"\nrecipients = []\n[destination.ga4]',
+            "site.0.notice.0.",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_said_with_its_place_and_never_with_a_secret(old: str, new: str, where: str) -> None:
@@ -93,6 +107,49 @@ def test_an_unknown_key_is_refused_because_it_is_a_misspelt_one(extra: str, wher
 def test_a_site_may_only_name_destinations_that_exist() -> None:
     said = fault(MINIMAL.replace('audience = "general"', 'audience = "general"\ndestinations = ["meta"]'))
     assert "site 'shop' names destination 'meta', which is not configured" in said
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://shop.example/", "https://shop.example/page", "https://Shop.example", "HTTPS://shop.example"),
+        *("shop.example", "//shop.example", "https://", "https://shop.example:", "https://shop.example?x", "*", "null"),
+        *("https://jane@shop.example", "https://shop.example:{prot}", "https://winkel\u00e9.example"),
+    ],
+)
+def test_an_origin_no_browser_would_send_is_refused_with_what_to_write(origin: str) -> None:
+    said = fault(MINIMAL.replace('"https://shop.example"', json.dumps(origin)))
+    assert f"site.0.origins: Value error, {origin!r} is never an Origin; write scheme://host or " in said
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://shop.example:8080", "http://[::1]:{port}", "http://127.0.0.1:{sandbox_port}", "app://shop"]
+)
+def test_an_origin_as_browsers_write_it_is_taken(origin: str) -> None:
+    assert len(read(MINIMAL.replace('"https://shop.example"', json.dumps(origin))).site[0].origins) == 1
+
+
+def test_two_sites_have_two_ids() -> None:
+    said = fault(SECOND.replace("other", "shop") + MINIMAL)
+    assert "site 'shop' is configured twice: give each site an id of its own" in said
+
+
+@pytest.mark.parametrize(
+    "line", ['origins = ["https://shop.example"]', 'origins = []\nhosts = ["Shop.example"]', "origins = []"]
+)
+def test_an_origin_or_a_host_belongs_to_one_site(line: str) -> None:
+    toml = SECOND.replace('origins = ["https://other.example"]', line) + MINIMAL
+    if line == "origins = []":
+        assert len(read(toml).site) == 2
+    else:
+        assert "'shop.example' is a host of site 'other' and of site 'shop': leave it to one" in fault(toml)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:6379", "127.0.0.1:6379", "redis:/x", "redis+tls://:secret@store"])
+def test_a_store_with_another_scheme_is_a_sentence_without_the_secret(url: str) -> None:
+    said = fault(SLUIS_STORE__URL=url)
+    assert "store.url: Value error, must begin with one of redis://, rediss://, unix://" in said
+    assert "secret@" not in said
 
 
 def test_every_fault_has_a_line_of_its_own() -> None:
@@ -230,6 +287,13 @@ def test_meta_may_measure_without_personalisation_only_where_that_is_said() -> N
     assert read(MINIMAL + META).required_of("meta") == ADS
     measuring = read(MINIMAL + META + "measurement_only = true\n")
     assert measuring.required_of("meta") == ADS - {Purpose.AD_PERSONALIZATION}
+
+
+@pytest.mark.parametrize("somebody_else", ["google", "operator"])
+def test_a_recipient_is_never_somebody_else(somebody_else: str) -> None:
+    said = fault(MINIMAL + META + f'recipient = "{somebody_else}"\n')
+    assert f"destination 'meta' has recipient '{somebody_else}', which is somebody else" in said
+    assert read(MINIMAL + META + 'recipient = "meta"\n').recipient_of("meta") == "meta"
 
 
 def test_a_recipient_may_have_another_name() -> None:

@@ -36,9 +36,7 @@ def _name(value: Any) -> str | None:
 
 COMPOSED = sorted(path for path in FIXTURES.glob("*/*.json") if path.name != ANSWERS)
 JUDGED = [
-    (path.parent.name, answer)
-    for path in sorted(FIXTURES.glob(f"*/{ANSWERS}"))
-    for answer in _read(path)["answers"]
+    (path.parent.name, answer) for path in sorted(FIXTURES.glob(f"*/{ANSWERS}")) for answer in _read(path)["answers"]
 ]
 
 

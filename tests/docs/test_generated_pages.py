@@ -20,11 +20,21 @@ from docs.configuration_page import destinations
 from docs.generate import FOLDER, PAGES, made
 from docs.markdown import meanings, sentence, table
 from forwarders import transport
-from forwarders.contract import Skip, Verdict
+from forwarders.contract import Overruled, Skip, Verdict
 
 ROOT = Path(__file__).parents[2]
 ROW = re.MULTILINE | re.IGNORECASE
-LISTS: list[type[Enum]] = [Outcome, Filtered, Skipped, Reason, Skip, Verdict, sealing.Cause, transport.Cause]
+LISTS: list[type[Enum]] = [
+    Outcome,
+    Filtered,
+    Skipped,
+    Reason,
+    Skip,
+    Overruled,
+    Verdict,
+    sealing.Cause,
+    transport.Cause,
+]
 
 
 def written(name: str) -> str:

@@ -1,14 +1,18 @@
 """The `deliver` process put together: real Valkey, real keys, a vendor on loopback, a signal at the end."""
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,15 +21,16 @@ from collector.embedded import arguments, find_server
 from collector.intake.record import Record, to_bytes
 from collector.settings import parse
 from collector.store import keyspace
-from collector.store.buffer import Append, RedisBuffer
+from collector.store.buffer import Append, Entry, RedisBuffer
 from collector.store.connection import StoreUnavailable, command, connect_readers
 from collector.store.keyring import KeyRing, Master
 from collector.store.rows import Row
 from collector.store.sealing import SALT_BYTES, Sealer
 from consent.model import EVERYTHING, Choice
-from forwarders.deliver import consumer_name, run
-from tests.support.delivery import a_record
-from tests.support.vendor import answering, vendor
+from forwarders.deliver import WorkerEnded, consumer_name, run, work
+from forwarders.worker import Worker
+from tests.support.delivery import Bench, NotedBuffer, PlainDestination, a_record
+from tests.support.vendor import answering, silent, vendor
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +145,98 @@ async def test_what_is_stored_is_handed_over_what_is_withdrawn_is_not_and_sigter
     }
     sent = b"".join(server.requests)
     assert [f'"{client_id}"'.encode() in sent for client_id in ("1.1", "1.2", "1.3")] == [True, False, True]
+
+
+def start_deliver(settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    """`sluis deliver` as a process of its own, with the endpoint on this port."""
+    file = settings.var.parent / "sluis.toml"
+    file.write_text(CONFIGURATION.replace("{sandbox_port}", str(port)), encoding="utf-8")
+    environment = {"PATH": os.defpath, "SLUIS_CONFIG": str(file), "SLUIS_VAR": str(settings.var)}
+    words = [sys.executable, "-m", "collector", "deliver"]
+    return subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+async def status(process: subprocess.Popen[bytes], within_s: float) -> int | None:
+    """How the process ended, None if it did not in time."""
+    for _ in range(int(within_s * 50)):
+        if process.poll() is not None:
+            break
+        await asyncio.sleep(0.02)
+    return process.poll()
+
+
+async def test_a_second_sigterm_ends_the_process_at_once(settings: Settings) -> None:
+    await store_records(settings, [(record(1), True)])
+    async with vendor(silent) as server:
+        with start_deliver(settings, server.port) as process:
+            try:
+                for _ in range(500):
+                    if server.requests:
+                        break
+                    await asyncio.sleep(0.02)
+                assert len(server.requests) == 1
+                process.terminate()
+                assert await status(process, 0.5) is None, "what is in flight has its grace"
+                process.terminate()
+                assert await status(process, 1.0) == -signal.SIGTERM
+            finally:
+                process.kill()
+    assert await balance(settings, expected=0) == {b"accepted|ga4|shop": 1}
+
+
+async def test_a_worker_that_fails_ends_the_process_with_one_line(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store_records(settings, [(record(1), True)])
+    client = connect_readers(settings.store_url, 2.0)
+    await command(client, "DEL", keyspace.stream("ga4"))
+    await command(client, "SET", keyspace.stream("ga4"), "foreign")
+    await client.aclose()
+    with pytest.raises(SystemExit) as ended:
+        async with asyncio.timeout(10):
+            await run(pointing_at(settings, 9), lambda: None)
+    assert ended.value.code == 1
+    told = [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR]
+    assert told == ["the worker of ga4 ended: ResponseError"]
+
+
+async def test_one_worker_that_ends_ends_the_others_in_good_order() -> None:
+    class Failing(NotedBuffer):
+        async def claim(self, *_: Any, **__: Any) -> list[Entry]:
+            raise KeyError("jane@example.com")
+
+    good, bad = Bench(), Bench(buffer=Failing(), destination=PlainDestination(name="meta"))
+    with pytest.raises(WorkerEnded, match=r"^the worker of meta ended: KeyError$") as ended:
+        await work([good.worker(), bad.worker()], asyncio.Event())
+    assert not ended.value.stuck
+
+
+async def test_a_worker_that_loses_its_carrier_ends_the_process_too() -> None:
+    worker = Bench().worker()
+    working = asyncio.create_task(work([worker], asyncio.Event()))
+    await asyncio.sleep(0.02)
+    (carrier,) = [task for task in asyncio.all_tasks() if "Recheck.run" in repr(task)]
+    carrier.cancel()
+    with pytest.raises(WorkerEnded, match=r"^the worker of ga4 ended$"):
+        await working
+
+
+async def test_a_worker_that_does_not_end_is_named_and_not_waited_for() -> None:
+    class Stuck(Worker):
+        async def run(self) -> None:
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
+
+    released, told = asyncio.Event(), asyncio.Event()
+    workers = [Bench(destination=PlainDestination(name="meta")).worker(), Bench(kind_of_worker=Stuck).worker()]
+    working = asyncio.create_task(work(workers, told, stop_s=0.2))
+    await asyncio.sleep(0.02)
+    told.set()
+    with pytest.raises(WorkerEnded, match=r"^the worker of ga4 does not end$") as ended:
+        await working
+    assert ended.value.stuck
+    released.set()
 
 
 async def test_what_a_killed_process_had_claimed_is_handed_over_by_the_next(settings: Settings) -> None:

@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "events.json"
 
 
-def invoke(*arguments: str, text: str | None = None) -> Result:
+def invoke(*arguments: str, text: str | bytes | None = None) -> Result:
     commands = [point for point in entry_points(group="sluis.commands") if point.name == "explain"]
     done = CliRunner().invoke(build(commands), ["explain", *arguments, "--now", str(NOW_MS)], input=text)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -34,9 +34,9 @@ def invoke(*arguments: str, text: str | None = None) -> Result:
     return done
 
 
-def explained(text: str, *options: str) -> list[dict[str, Any]]:
+def explained(text: str, *options: str, exit_code: int = 0) -> list[dict[str, Any]]:
     done = invoke("-", "--json", *options, text=text)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == exit_code, done.output
     return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
@@ -133,7 +133,8 @@ class TestInputs:
         assert [line["outcome"] for line in explained(both)] == ["accepted", "accepted", "invalid"]
 
     def test_rubbish_lines_are_answered_and_the_others_too(self) -> None:
-        shown = explained("rubbish\n" + json.dumps(event()) + "\n[1]\n5\n{}\n" + json.dumps({"events": []}) + "\n")
+        lines = ["rubbish", json.dumps(event()), "[1]", "5", "{}", json.dumps({"events": []})]
+        shown = explained("\n".join(lines) + "\n", exit_code=1)
         assert [line["outcome"] for line in shown] == [
             "invalid",
             "accepted",
@@ -150,6 +151,17 @@ class TestInputs:
             "bad_batch",
         ]
         assert len({tuple(line) for line in shown}) == 1, "every line has the same shape"
+
+    @pytest.mark.parametrize("rubbish", ["rubbish", "5", '{"events": []}'])
+    def test_what_holds_no_event_is_exit_code_1_for_people_too(self, rubbish: str) -> None:
+        assert invoke("-", text=f"{rubbish}\n{json.dumps(event())}").exit_code == 1
+        assert invoke("-", text=f"{json.dumps({'name': ''})}\n{json.dumps(event())}").exit_code == 0
+
+    def test_bytes_that_are_no_text_are_a_sentence(self, file: Path) -> None:
+        file.write_bytes(b'{"name": "\xff"}')
+        for done in (invoke("-", text=b'{"name": "\xff"}'), invoke(str(file))):
+            assert done.exit_code == 2
+            assert done.stderr.endswith(" is not UTF-8 text.\n")
 
     def test_only_a_line_break_ends_a_line(self) -> None:
         # U+2028 and U+0085 are line ends to Python's splitlines and plain characters in JSON.

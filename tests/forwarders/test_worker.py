@@ -2,17 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import pytest
 
 from collector.intake.record import to_bytes
-from collector.store.buffer import Dead, Dropped, Fate, HandedOver, Retry
+from collector.intake.site import Site
+from collector.store.buffer import Dead, Dropped, Entry, Fate, HandedOver, Retry, StoreUnavailable
 from collector.store.sealing import Cause as Unread
 from consent.model import ADS, NOTHING, Choice, Purpose, Regime
 from forwarders.contract import Answer, Judgement, Skip, Verdict
 from forwarders.retry import FAILURES_TO_OPEN, State
 from forwarders.transport import Cause, TransportError
+from forwarders.worker import Worker, cancel_until_done
 from tests.support.delivery import (
     ANALYTICS,
     HOUR_MS,
@@ -25,10 +29,12 @@ from tests.support.delivery import (
     NotedTransport,
     PlainDestination,
     a_record,
+    a_site,
     until,
 )
 
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -102,6 +108,12 @@ async def test_a_record_whose_day_key_is_destroyed_has_ended_on_time() -> None:
     assert await bench.fate_of(b"x") == Dropped("key_destroyed")
 
 
+async def test_a_record_whose_day_key_cannot_be_read_waits_until_it_is_mended() -> None:
+    bench = Bench()
+    bench.opener.unreadable[b"x"] = Unread.KEY_UNREADABLE
+    assert await bench.fate_of(b"x") == Retry(NOW_MS + 60_000)
+
+
 @pytest.mark.parametrize("inside", [b"no record", to_bytes(a_record(schema=99))])
 async def test_what_is_no_record_of_this_version_is_a_dead_letter(inside: bytes) -> None:
     assert await Bench().fate_of(inside) == Dead("unknown_format")
@@ -171,6 +183,35 @@ async def test_a_grant_to_one_recipient_is_none_to_the_next_owner_of_the_destina
     bench = Bench(recipient="another")
     bench.ledger.choose(VISITOR, google=ANALYTICS, another=ANALYTICS)
     assert await bench.fate_of(a_record()) == Dropped("recipient_not_covered")
+
+
+@pytest.mark.parametrize(
+    ("site", "reason"),
+    [
+        (replace(a_site("ga4"), id="another"), "site_removed"),
+        (a_site("stdout"), "destination_removed"),
+        (a_site("ga4", ads=True, for_children=True), "children"),
+    ],
+)
+async def test_what_the_site_has_changed_since_holds_for_records_that_wait(site: Site, reason: str) -> None:
+    bench = Bench(site=site)
+    assert await bench.fate_of(a_record()) == Dropped(reason)
+    assert (bench.transport.sent, bench.ledger.asked) == ([], [])
+
+
+async def test_a_site_for_children_still_measures_without_advertising() -> None:
+    assert await Bench(site=a_site("ga4", for_children=True)).fate_of(a_record()) == HandedOver()
+
+
+async def test_a_site_that_asks_now_does_not_send_what_nobody_was_asked_about() -> None:
+    elsewhere = a_record(subjects=[b"somebody else"], regime=Regime.OPT_OUT)
+    asks_now = a_site("ga4", elsewhere=Regime.OPT_IN)
+    assert await Bench(site=asks_now).fate_of(elsewhere) == Dropped("choice_unknown")
+    assert await Bench(site=asks_now).fate_of(a_record(regime=Regime.OPT_OUT)) == HandedOver(), "this one has agreed"
+
+
+async def test_a_site_that_asks_no_more_does_not_waive_the_question_for_records_that_wait() -> None:
+    assert await Bench().fate_of(a_record(subjects=[b"somebody else"])) == Dropped("choice_unknown")
 
 
 async def test_a_purpose_this_version_does_not_know_grants_nothing() -> None:
@@ -316,6 +357,17 @@ async def test_a_broken_set_up_parks_the_destination_keeps_its_events_and_tells_
     assert [line.getMessage() for line in told] == ["destination ga4 parked: 190"]
 
 
+async def test_records_that_wait_for_a_parked_destination_are_due_within_a_minute() -> None:
+    """The token is mended and the process started again: it should not wait for its own records."""
+    bench = Bench(destination=PlainDestination(judgement=Judgement(Verdict.BROKEN, "190")), concurrency=1)
+    for _ in range(3):
+        bench.buffer.put(a_record())
+    async with bench.running() as worker:
+        await bench.buffer.settled(2)
+        assert worker.health.state is State.PARKED
+    assert set(bench.buffer.fates.values()) == {Retry(NOW_MS + 60_000)}
+
+
 async def test_a_crash_while_probing_does_not_leave_the_destination_waiting_for_ever() -> None:
     bench, _ = await failing_bench(FAILURES_TO_OPEN)
 
@@ -381,7 +433,7 @@ async def test_a_hand_over_is_settled_when_the_store_is_back_and_not_sent_again(
     assert len(bench.transport.sent) == 1
 
 
-async def test_on_cancellation_what_is_in_flight_is_finished_and_settled_and_nothing_more_is_claimed() -> None:
+async def test_told_to_stop_what_is_in_flight_is_finished_and_settled_and_nothing_more_is_claimed() -> None:
     async def in_a_moment() -> Answer:
         await asyncio.sleep(0.02)
         return Answer(200)
@@ -401,6 +453,120 @@ async def test_what_outlasts_the_grace_is_not_settled_and_so_stays_pending() -> 
     async with bench.running():
         await until(lambda: bool(bench.transport.sent))
     assert bench.buffer.fates == {}
+
+
+# What Python 3.11's asyncio.wait_for does to a cancellation that comes just as the answer does: it is gone.
+
+
+@dataclass(slots=True)
+class ForgetfulBuffer(NotedBuffer):
+    """Loses the first cancellation of each call."""
+
+    async def claim(self, destination: str, count: int, block_ms: int) -> list[Entry]:
+        return await losing_one_cancellation(NotedBuffer.claim(self, destination, count, block_ms), [])
+
+    async def settle(self, destination: str, fates: Sequence[tuple[Entry, Fate]]) -> int:
+        return await losing_one_cancellation(NotedBuffer.settle(self, destination, fates), 0)
+
+
+@dataclass(slots=True)
+class ForgetfulLedger(NotedLedger):
+    """Never answers, and loses the first cancellation."""
+
+    async def latest(self, *_: Any, **__: Any) -> Sequence[Choice | None]:
+        await losing_one_cancellation(never(), Answer(503))
+        raise StoreUnavailable("too late")
+
+
+async def losing_one_cancellation(call: Awaitable[T], answer: T) -> T:
+    try:
+        return await call
+    except asyncio.CancelledError:
+        return answer
+
+
+async def ends(worker: Worker, running: asyncio.Task[None], within_s: float) -> bool:
+    worker.stop()
+    running.cancel()
+    await asyncio.wait([running], timeout=within_s)
+    return running.done()
+
+
+async def test_a_worker_ends_though_its_cancellation_was_lost_in_a_claim() -> None:
+    bench = Bench(buffer=ForgetfulBuffer())
+    worker = bench.worker()
+    running = asyncio.create_task(worker.run())
+    await until(lambda: bool(bench.buffer.claims))
+    assert await ends(worker, running, within_s=1)
+
+
+async def test_a_worker_ends_without_being_cancelled_and_claims_nothing_more() -> None:
+    bench = Bench()
+    worker = bench.worker()
+    running = asyncio.create_task(worker.run())
+    await until(lambda: bool(bench.buffer.claims))
+    worker.stop()
+    bench.buffer.put(a_record())
+    async with asyncio.timeout(1):
+        await running
+    assert (bench.transport.sent, len(bench.buffer.claims)) == ([], 1)
+
+
+async def test_a_worker_ends_though_the_store_is_away_and_cancellations_are_lost_while_sending() -> None:
+    async def answers_when_cancelled() -> Answer:
+        return await losing_one_cancellation(never(), Answer(200))
+
+    bench = Bench(buffer=ForgetfulBuffer(), transport=NotedTransport(answers_when_cancelled))
+    bench.buffer.put(a_record())
+    worker = bench.worker()
+    running = asyncio.create_task(worker.run())
+    await until(lambda: bool(bench.transport.sent))
+    bench.buffer.away = 10**9
+    assert await ends(worker, running, within_s=3)
+    assert bench.buffer.fates == {}
+
+
+async def test_a_worker_ends_though_the_ledger_hangs_and_loses_a_cancellation() -> None:
+    bench = Bench(ledger=ForgetfulLedger())
+    bench.buffer.put(a_record())
+    worker = bench.worker()
+    running = asyncio.create_task(worker.run())
+    await until(lambda: worker.health.in_flight == 1)
+    worker.stop()
+    await asyncio.wait([running], timeout=4)
+    assert running.done()
+    assert bench.transport.sent == []
+
+
+async def test_what_needs_a_ledger_that_is_away_stays_pending_when_the_worker_is_told_to_stop() -> None:
+    bench = Bench(grace_s=60)
+    bench.ledger.away = True
+    bench.buffer.put(a_record())
+    worker = bench.worker()
+    running = asyncio.create_task(worker.run())
+    await until(lambda: bool(bench.ledger.asked))
+    assert await ends(worker, running, within_s=1), "it does not sit out its grace"
+    assert (bench.transport.sent, bench.buffer.fates) == ([], {})
+
+
+async def test_a_worker_whose_claims_fail_for_good_ends_with_the_error() -> None:
+    class Broken(NotedBuffer):
+        async def claim(self, *_: Any, **__: Any) -> list[Entry]:
+            raise TypeError("WRONGTYPE")
+
+    with pytest.raises(TypeError):
+        await Bench(buffer=Broken()).worker().run()
+
+
+async def test_a_task_that_ignores_its_first_cancellations_is_cancelled_again() -> None:
+    async def stubborn() -> None:
+        for _ in range(3):
+            await losing_one_cancellation(never(), Answer(503))
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    assert await cancel_until_done([task]) == set()
+    assert task.done()
 
 
 async def test_health_tells_when_something_was_last_handed_over() -> None:

@@ -3,14 +3,17 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from collector.intake.record import Record, to_bytes
+from collector.intake.site import Site, Target
 from collector.store.buffer import Append, Entry, Fate, StoreUnavailable
 from collector.store.sealing import Cause, Opened, Unreadable
-from consent.model import Choice, Purpose, Purposes
+from consent.kinds import KINDS
+from consent.model import Choice, Purpose, Purposes, Regime
+from consent.policy import ConsentSource, SitePolicy
 from forwarders.contract import Answer, Delivery, Judgement, Skip, Verdict
 from forwarders.worker import Lane, Means, Worker
 
@@ -18,6 +21,7 @@ NOW_MS = 1_763_719_200_000
 HOUR_MS = 3_600_000
 ANALYTICS: Purposes = frozenset({Purpose.ANALYTICS_STORAGE})
 VISITOR = b"visitor-reference"
+BLOCK_S = 0.05  # how long a claim waits for an entry, as the store's does
 
 
 async def until(met: Callable[[], bool]) -> None:
@@ -45,6 +49,23 @@ def a_record(**changes: Any) -> Record:
         "subjects": [VISITOR],
     }
     return Record(**{**stated, **changes})
+
+
+def a_site(*names: str, elsewhere: Regime = Regime.OPT_OUT, for_children: bool = False, ads: bool = False) -> Site:
+    """The shop, outside the EEA, as the configuration has it now: what it sends to, and whether that advertises."""
+    required = frozenset({Purpose.AD_STORAGE}) if ads else ANALYTICS
+    targets = tuple(
+        Target(name=name, kind="ga4", row=KINDS["ga4"], recipient="google", required=required, max_age_ms=72 * HOUR_MS)
+        for name in names
+    )
+    policy = SitePolicy(
+        site="shop",
+        establishment="US",
+        consent_source=ConsentSource.PAGE,
+        recipients=frozenset({"google"}),
+        elsewhere=elsewhere,
+    )
+    return Site(id="shop", policy=policy, targets=targets, for_children=for_children)
 
 
 @dataclass(slots=True)
@@ -108,9 +129,11 @@ class NotedBuffer:
         self._answer()
         self.claims.append(count)
         waiting = self.waiting[destination]
-        while not waiting:
-            self._changed.clear()
-            await self._changed.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BLOCK_S):
+                while not waiting:
+                    self._changed.clear()
+                    await self._changed.wait()
         return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
     async def settle(self, destination: str, fates: Sequence[tuple[Entry, Fate]]) -> int:
@@ -210,8 +233,10 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
     required: Purposes = ANALYTICS
     recipient: str = "google"
+    site: Site = field(default_factory=lambda: a_site("ga4", "stdout"))
     concurrency: int = 2
     grace_s: float = 0.05
+    kind_of_worker: type[Worker] = Worker
 
     def __post_init__(self) -> None:
         self.ledger.choose(VISITOR, google=ANALYTICS)
@@ -222,6 +247,7 @@ class Bench:
             destination=self.destination,
             recipient=self.recipient,
             required=self.required,
+            sites={self.site.id: self.site},
             max_age_ms=72 * HOUR_MS,
             concurrency=self.concurrency,
         )
@@ -236,20 +262,20 @@ class Bench:
             grace_s=self.grace_s,
             store_pause_s=0.005,
         )
-        return Worker(lane, means)
+        return self.kind_of_worker(lane, means)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
-        """The worker at work; cancelled, and its end awaited, when the block is left."""
+        """The worker at work; told to stop, and its end awaited, when the block is left."""
         worker = self.worker()
         task = asyncio.create_task(worker.run())
         try:
             async with asyncio.timeout(5):
                 yield worker
         finally:
-            task.cancel()
-            await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
+            worker.stop()
+            async with asyncio.timeout(self.grace_s + 1):
+                await task
 
     async def fate_of(self, record: Record | bytes, attempt: int = 0) -> Fate:
         """What becomes of one record."""

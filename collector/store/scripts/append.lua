@@ -1,7 +1,7 @@
 -- Appends the records of a flush, each once. Repeating a flush adds nothing.
 -- KEYS: seen (even window), seen (odd window), counters, destinations, one stream per destination, ledger keys.
--- ARGV: window in ms, number of destinations D, their D names, number of rows R, seconds a row lives, the R rows,
---       then per event: digest, shape, its sealed records. A shape is the site, '|', and one character per
+-- ARGV: window in ms, number of destinations D, their D names, number of rows R, seconds a row lives, seconds a brief
+--       one lives, the R rows, then per event: digest, shape, its sealed records. A shape is the site, '|', and one character per
 --       record: chr(32 + i) is the i-th destination.
 -- Answer: one character per record, '1' queued or '0' duplicate.
 -- Order: rows first (a denial must stand even if the rest fails), then XADD, then the mark: a script does not
@@ -9,8 +9,8 @@
 local destinations = tonumber(ARGV[2])
 local at = 3 + destinations
 local rows = tonumber(ARGV[at])
-write_rows(5 + destinations, rows, at + 2, ARGV[at + 1])
-local first = at + 2 + rows
+write_rows(5 + destinations, rows, at + 3, ARGV[at + 1], ARGV[at + 2])
+local first = at + 3 + rows
 if first > #ARGV then return '' end
 
 -- A destination keeps its bit for ever; a name seen for the first time gets the next one.

@@ -108,3 +108,17 @@ def test_a_batch_gives_each_event_what_it_would_have_got_alone() -> None:
     assert [(one.act, one.lowers, one.subjects) for one in together] == [
         (one.act, one.lowers, one.subjects) for one in alone
     ]
+
+
+def test_a_batchs_choice_and_an_events_own_are_both_identifiers_and_the_events_says_the_period() -> None:
+    keys = DomainKeys(EphemeralKeyRing())
+    batch, own = GRANTED | {"choice_id": "20260601.batch"}, GRANTED | {"choice_id": "20261121.own"}
+    both, first, second = (
+        admitted({"consent": said, "events": [event(consent=its, client_id=None)]}, keys=keys).admissions[0]
+        for said, its in ((batch, own), (batch, None), (None, own))
+    )
+    assert sorted(both.subjects) == sorted([*first.subjects, *second.subjects])
+    assert both.records[0].subjects == both.subjects
+    assert both.heard is not None
+    assert (both.heard.choice_id, both.heard.choice_ids) == ("20261121.own", ("20261121.own", "20260601.batch"))
+    assert both.digest == second.digest

@@ -29,3 +29,9 @@ def test_an_international_number_of_a_range_no_table_knows_yet_is_kept() -> None
 @pytest.mark.parametrize("text", ["+999123456789", "+1234567", "+", "+0", "+32 2 555 + 12 12", "+" + "1" * 30])
 def test_an_international_number_of_no_country_or_no_possible_length_is_dropped(text: str) -> None:
     assert e164(text, ["BE"]) is None
+
+
+def test_a_text_too_long_for_a_number_is_not_read_at_all() -> None:
+    number = "+32 2 555 12 12"
+    assert e164(number.ljust(40), ["BE"]) == "+3225551212"
+    assert e164(number.ljust(41), ["BE"]) is None

@@ -89,6 +89,10 @@ class TestClickIds:
         assert record.fbc == f"fb.1.{NOW_MS - 1000}.IwAR0AbCdEfGh"
         assert record.page_url == "https://shop.example/"
 
+    def test_a_click_is_never_later_than_we_heard_of_it(self) -> None:
+        said = event(page={"url": "https://shop.example/?fbclid=IwAR0AbCdEfGh"}, timestamp=NOW_MS + 60_000)
+        assert Door().record(said, "meta").fbc == f"fb.1.{NOW_MS}.IwAR0AbCdEfGh"
+
     def test_the_cookie_wins_over_the_address(self) -> None:
         said = event(page={"url": "https://shop.example/?fbclid=IwAR0ZzZzZzZz"}, context={"fbc": FBC})
         assert Door().record(said, "meta").fbc == FBC
@@ -195,12 +199,19 @@ def test_the_pages_address_falls_back_to_the_referer_and_then_to_the_origin() ->
     door = Door()
     assert door.record(event(), stated=facts(referer="https://shop.example/a?b=c")).page_url == "https://shop.example/a"
     assert door.record(event()).page_url == "https://shop.example/"
+    no_page = event(page={"url": "about:blank"})
+    assert door.record(no_page, stated=facts(referer="https://shop.example/a?b=c")).page_url == "https://shop.example/a"
+    assert door.record(no_page, stated=facts(referer="android-app://x")).page_url == "https://shop.example/"
 
 
 @pytest.mark.parametrize(
-    ("region", "country"), [("BE", "BE"), ("be-vlg", "BE"), ("US-CA", "US"), ("", ""), ("1", ""), (5, ""), ("٣٤", "")]
+    ("region", "country"),
+    [
+        *(("BE", "BE"), ("be-vlg", "BE"), ("US-CA", "US"), ("", ""), ("1", ""), (5, ""), ("٣٤", "")),
+        *(("XX", ""), ("UK", ""), ("BENELUX", ""), ("BE2", "")),
+    ],
 )
-def test_a_country_is_two_letters_or_nothing(region: Any, country: str) -> None:
+def test_a_country_is_one_that_exists_or_nothing(region: Any, country: str) -> None:
     assert Door().record(event(consent=GRANTED | {"region": region})).country == country
 
 

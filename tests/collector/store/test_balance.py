@@ -1,7 +1,10 @@
 """The balance is exact, and shows what somebody else did to the store."""
 
+import asyncio
 import json
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import redis.asyncio as redis
 from collector.store import keyspace
 from collector.store.balance import Balance, BalanceCopy, count_door, read_balance
 from collector.store.buffer import Dead, Dropped, Fate, HandedOver, Retry
-from collector.store.connection import command
+from collector.store.connection import command, connect_readers
 from tests.collector.store.stores import ValkeyStore, event
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +102,30 @@ async def test_the_door_counts_per_site_and_outcome(client: redis.Redis) -> None
     await count_door(client, {("shop", "refused"): 3})
     await count_door(client, {})
     assert (await read_balance(client, [])).door == {"refused": {"shop": 5}, "invalid": {"blog": 1}}
+
+
+async def test_a_flush_of_the_door_whose_answer_was_lost_is_counted_once(client: redis.Redis) -> None:
+    for _ in range(3):
+        await count_door(client, {("shop", "refused"): 2}, flush_id="one")
+    await count_door(client, {("shop", "refused"): 2}, flush_id="two")
+    assert (await read_balance(client, [])).door == {"refused": {"shop": 4}}
+    assert 0 < await client.ttl(keyspace.flush("one")) <= keyspace.FLUSH_SECONDS
+
+
+async def test_the_door_counts_once_however_often_the_client_asks(client: redis.Redis, store_url: str) -> None:
+    """A store that stands still longer than the time-out runs what was sent to it, each time it was sent."""
+    impatient = connect_readers(store_url, 0.15)
+    await count_door(impatient, {("shop", "refused"): 1})  # the script is known
+    store_id = (await client.info("server"))["process_id"]
+    os.kill(store_id, signal.SIGSTOP)
+    try:
+        counting = asyncio.create_task(count_door(impatient, {("shop", "refused"): 1}))
+        await asyncio.sleep(0.4)
+    finally:
+        os.kill(store_id, signal.SIGCONT)
+    await counting
+    await impatient.aclose()
+    assert (await read_balance(client, [])).door == {"refused": {"shop": 2}}
 
 
 def names_in(folder: Path) -> list[str]:

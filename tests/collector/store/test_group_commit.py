@@ -108,6 +108,44 @@ async def test_an_error_reaches_every_waiter_of_its_batch_and_the_next_batch_goe
     assert all(isinstance(answer.__cause__, OSError) for answer in answers)  # type: ignore[union-attr]
 
 
+async def test_what_waits_for_a_store_that_is_away_fails_with_the_commit_that_found_it_away() -> None:
+    """Callers wait for one time-out, not for one per batch before theirs."""
+    journal = Journal(fails=lambda item: item == 0)
+    journal.gate.clear()
+    group = GroupCommit(journal.commit, max_weight=2, away=(OSError,), size=lambda item: item, max_queued_bytes=1000)
+    async with running(group):
+        calls = [asyncio.create_task(group.submit(item)) for item in range(9)]
+        await asyncio.sleep(0.01)
+        journal.gate.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [CommitFailed] * 9
+        assert journal.batches == [[0, 1]]
+        assert group.queued == 0
+        assert await group.submit(1000) == 10_000, "the next one finds an empty queue, in bytes as well"
+
+
+async def test_an_error_of_one_batch_leaves_what_is_queued_alone() -> None:
+    journal = Journal(fails=lambda item: item == 0)
+    group = GroupCommit(journal.commit, max_weight=2, away=(TimeoutError,))
+    async with running(group):
+        answers = await asyncio.gather(*(group.submit(item) for item in range(4)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [CommitFailed, CommitFailed, int, int]
+
+
+async def test_a_queue_is_bounded_in_bytes_too() -> None:
+    journal = Journal()
+    journal.gate.clear()
+    group = GroupCommit(journal.commit, size=lambda item: item, max_queued_bytes=100)
+    async with running(group):
+        calls = [asyncio.create_task(group.submit(item)) for item in (60, 40)]
+        await asyncio.sleep(0.01)
+        calls += [asyncio.create_task(group.submit(item)) for item in (100, 99, 1)]  # what is in flight is not queued
+        await asyncio.sleep(0.01)
+        journal.gate.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(answer, QueueFull) for answer in answers] == [False, False, False, True, True]
+
+
 async def test_a_commit_with_the_wrong_number_of_results_is_a_failure() -> None:
     async def forgetful(items: list[int]) -> list[int]:
         return items[1:]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from collector.configuration import KeysSettings
 from collector.intake.domains import domain_key
@@ -78,6 +79,16 @@ def test_only_the_owner_may_use_directory_and_files(ring: KeyRing, directory: Pa
     assert {file.stat().st_mode & 0o777 for file in directory.iterdir()} == {0o600}
 
 
+def refused(file: Path, at_start: str) -> bool:
+    """Whether a running ring does without this file, and a start with nothing else says a sentence."""
+    missing = KeyRing(file.parent, MASTER).root(file.stem) is None
+    for other in set(file.parent.iterdir()) - {file}:
+        other.unlink()
+    with pytest.raises(KeyRingError, match=at_start):
+        KeyRing.open(file.parent, MASTER)
+    return missing
+
+
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o777])
 def test_a_directory_others_may_use_is_refused_with_what_to_do(mode: int, ring: KeyRing, directory: Path) -> None:
     directory.chmod(mode)
@@ -90,8 +101,7 @@ def test_a_directory_others_may_use_is_refused_with_what_to_do(mode: int, ring: 
 def test_a_file_others_may_read_is_refused_with_what_to_do(ring: KeyRing, directory: Path) -> None:
     file = directory / "day-20261121.key"
     file.chmod(0o644)
-    with pytest.raises(KeyRingError, match=f"mode 644.*chmod 600 {file}"):
-        KeyRing.open(directory, MASTER).root("day-20261121")
+    assert refused(file, at_start=f"mode 644.*chmod 600 {file}")
 
 
 def test_the_wrong_master_is_said_at_the_start(ring: KeyRing, directory: Path) -> None:
@@ -110,16 +120,61 @@ def test_a_wrapped_root_cannot_be_renamed_redated_or_changed(field: str, ring: K
     else:
         body["wrapped"] = base64.b64encode(bytes(48)).decode()
     file.write_text(json.dumps(body))
-    with pytest.raises(KeyRingError, match="cannot be unwrapped"):
-        KeyRing.open(directory, MASTER).root(file.stem)
+    assert refused(file, at_start="cannot be unwrapped")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"created_ms": 1, "nonce": "x", "wrapped": "-"}'])
 def test_a_damaged_file_is_named(text: str, ring: KeyRing, directory: Path) -> None:
     file = directory / "day-20261121.key"
     file.write_text(text)
-    with pytest.raises(KeyRingError, match=r"day-20261121\.key is not a wrapped root"):
-        KeyRing.open(directory, MASTER).root("day-20261121")
+    assert refused(file, at_start=r"day-20261121\.key is not a wrapped root")
+
+
+def test_a_root_that_cannot_be_read_counts_as_missing_until_it_is_mended_and_is_logged_once(
+    ring: KeyRing, directory: Path
+) -> None:
+    now = [100.0]
+    reader = KeyRing(directory, MASTER, monotonic=lambda: now[0])
+    file = directory / "day-20261121.key"
+    whole = file.read_bytes()
+    file.write_text("")
+    with capture_logs() as logs:
+        for _ in range(5):
+            assert reader.root("day-20261121") is None
+            now[0] += 1.0
+    assert [(entry["event"], entry["key_id"]) for entry in logs] == [("key_unreadable", "day-20261121")]
+    assert reader.is_unreadable("day-20261121")
+    assert not reader.is_unreadable("day-20261122")
+    assert reader.root("day-20261122") is not None, "the others work as before"
+    file.write_bytes(whole)
+    now[0] += 1.0
+    assert reader.root("day-20261121") == ring.root("day-20261121")
+    assert not reader.is_unreadable("day-20261121")
+
+
+def test_a_root_that_was_unreadable_and_is_destroyed_is_just_missing(ring: KeyRing, directory: Path) -> None:
+    now = [100.0]
+    reader = KeyRing(directory, MASTER, monotonic=lambda: now[0])
+    (directory / "day-20261121.key").write_text("")
+    assert reader.root("day-20261121") is None
+    (directory / "day-20261121.key").unlink()
+    now[0] += 60.0
+    assert reader.root("day-20261121") is None
+    assert not reader.is_unreadable("day-20261121")
+
+
+def test_a_key_directory_that_cannot_be_read_is_no_crash(ring: KeyRing, directory: Path) -> None:
+    now = [100.0]
+    reader = KeyRing(directory, MASTER, monotonic=lambda: now[0])
+    hidden = directory.rename(directory.with_name("hidden"))
+    directory.write_text("a file in its place")
+    assert reader.root("day-20261121") is None
+    assert reader.is_unreadable("day-20261121")
+    directory.unlink()
+    hidden.rename(directory)
+    now[0] += 1.0
+    assert reader.root("day-20261121") is not None
+    assert not reader.is_unreadable("day-20261121")
 
 
 def test_a_damaged_file_stops_nobody_else_and_can_be_destroyed(ring: KeyRing, directory: Path) -> None:

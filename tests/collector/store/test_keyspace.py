@@ -13,6 +13,7 @@ BUILT = {
     "receipt": keyspace.receipt("20261121.abc"),
     "counters": keyspace.counters(),
     "door": keyspace.door(),
+    "flush": keyspace.flush("20261121abc"),
     "destinations": keyspace.destinations(),
     "epoch": keyspace.epoch(),
 }

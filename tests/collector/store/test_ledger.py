@@ -8,8 +8,10 @@ import pytest
 import redis.asyncio as redis
 
 from collector.store import keyspace
+from collector.store.buffer import Append, RedisBuffer
 from collector.store.ledger import Ledger
-from collector.store.rows import Row, decode, encode, newest
+from collector.store.rows import Row, argument, decode, encode, gathered, newest, siblings_of
+from consent.kinds import KINDS
 from consent.model import EVERYTHING, NOTHING, Choice, purposes
 
 pytestmark = pytest.mark.anyio
@@ -22,19 +24,25 @@ def choice(said: dict[str, Any]) -> Choice:
     return Choice(said["decided_ms"], {who: purposes(what) for who, what in said["granted"].items()})
 
 
+def siblings(said: dict[str, Any]) -> tuple[bytes, ...]:
+    return tuple(name.encode().ljust(16) for name in said.get("siblings", ()))
+
+
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case["title"])
 async def test_the_choice_that_holds_is_the_same_in_python_and_in_the_store(
     case: dict[str, Any], client: redis.Redis
 ) -> None:
     ledger = Ledger(client)
     stored = case["stored"] and choice(case["stored"])
-    row = Row(SUBJECT, choice(case["write"]), case["write"]["lowers"])
+    row = Row(SUBJECT, choice(case["write"]), case["write"]["lowers"], siblings(case["write"]))
     if stored:
-        await ledger.record([Row(SUBJECT, stored, lowers=False)])
+        await ledger.record([Row(SUBJECT, stored, lowers=False, siblings=siblings(case["stored"]))])
     await ledger.record([row])
     expected = choice(case["expect"])
     assert newest(stored, row) == expected
     assert await ledger.latest([SUBJECT]) == [expected]
+    linked = siblings_of(await client.get(keyspace.choice(SUBJECT)) or b"")
+    assert linked == gathered(siblings(case["stored"] or {}), row.siblings) == siblings(case["expect"])
 
 
 async def test_rows_of_one_call_apply_one_after_the_other(client: redis.Redis) -> None:
@@ -56,6 +64,28 @@ async def test_a_row_ends_after_395_days(client: redis.Redis) -> None:
     await Ledger(client).record([Row(SUBJECT, Choice(5, {}), lowers=False)])
     left = await client.ttl(keyspace.choice(SUBJECT))
     assert 395 * 86_400 - 60 < left <= 395 * 86_400
+
+
+async def test_a_row_of_a_single_event_outlives_its_records_and_no_more(client: redis.Redis) -> None:
+    long_lived = b"l" * 16
+    brief = Row(SUBJECT, Choice(5, {}), lowers=False, brief=True)
+    lowering = Row(b"b" * 16, Choice(5, {"google": NOTHING}), lowers=True, brief=True)
+    await Ledger(client).record([brief, Row(long_lived, Choice(5, {}), lowers=False), lowering])
+    for subject in (SUBJECT, b"b" * 16):
+        left = await client.ttl(keyspace.choice(subject))
+        assert keyspace.BRIEF_LEDGER_SECONDS - 60 < left <= keyspace.BRIEF_LEDGER_SECONDS
+    assert await client.ttl(keyspace.choice(long_lived)) > keyspace.BRIEF_LEDGER_SECONDS
+    longest = max(kind.max_age.total_seconds() for kind in KINDS.values())
+    assert longest + 86_400 <= keyspace.BRIEF_LEDGER_SECONDS
+
+
+async def test_a_new_sibling_alone_does_not_extend_the_life_of_a_row(client: redis.Redis) -> None:
+    ledger, said = Ledger(client), Choice(5, {"google": EVERYTHING})
+    await ledger.record([Row(SUBJECT, said, lowers=False)])
+    await client.expire(keyspace.choice(SUBJECT), 100)
+    await ledger.record([Row(SUBJECT, said, lowers=False, siblings=(b"c" * 16,))])
+    assert siblings_of(await client.get(keyspace.choice(SUBJECT)) or b"") == (b"c" * 16,)
+    assert 0 < await client.ttl(keyspace.choice(SUBJECT)) <= 100
 
 
 async def test_the_same_row_again_does_not_extend_its_life(client: redis.Redis) -> None:
@@ -81,6 +111,88 @@ def test_the_text_of_a_row_is_what_the_documentation_says() -> None:
     said = Choice(1763719080000, {"meta": purposes(["ad_user_data"]), "google": purposes(["ad_storage"])})
     assert encode(said) == "1763719080000|google=1,meta=4"
     assert decode(b"1763719080000|google=1,meta=4") == said
+
+
+def test_the_text_of_a_row_with_siblings_is_what_the_documentation_says() -> None:
+    row = Row(b"s" * 16, Choice(7, {"google": EVERYTHING}), lowers=True, siblings=(SUBJECT, b"\xff" * 16), brief=True)
+    text = argument(row, encode(row.choice))
+    assert text == f"37|google=127|000102030405060708090a0b0c0d0e0f,{'ff' * 16}"
+    assert decode(text[1:].encode()) == row.choice
+    assert siblings_of(text[1:].encode()) == row.siblings
+
+
+@pytest.mark.parametrize("text", [b"7|google=127", b"7|google=127|", b"7|google=127|zz", b"\xff|x|y", b""])
+def test_a_row_without_readable_siblings_has_none(text: bytes) -> None:
+    assert [one for one in siblings_of(text) if one] == []
+
+
+# ── Withdrawal ────────────────────────────────────────────────────────────────────────────────────
+
+CHOICE_ID, CLIENT_ID, USER_ID, OTHER_CLIENT, STRANGER = (name * 16 for name in (b"a", b"c", b"u", b"d", b"x"))
+NOW_MS = 1_763_719_200_000
+YES = Choice(NOW_MS - 1000, {"google": EVERYTHING, "meta": EVERYTHING})
+NO = Choice(NOW_MS, {"google": NOTHING, "meta": NOTHING})
+
+
+async def seen_together(ledger: Ledger, *subjects: bytes, said: Choice = YES) -> None:
+    """An event with these identifiers carried a choice."""
+    together = [Row(one, said, lowers=False, siblings=tuple(s for s in subjects if s != one)) for one in subjects]
+    await ledger.record(together)
+
+
+async def test_a_withdrawal_under_one_identifier_reaches_the_others_of_the_visitor(client: redis.Redis) -> None:
+    ledger = Ledger(client)
+    await seen_together(ledger, CHOICE_ID, CLIENT_ID)
+    await seen_together(ledger, STRANGER)
+    assert await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"]) == 2
+    assert await ledger.latest([CHOICE_ID, CLIENT_ID, STRANGER]) == [NO, NO, YES]
+
+
+async def test_a_withdrawal_goes_from_sibling_to_sibling(client: redis.Redis) -> None:
+    ledger = Ledger(client)
+    await seen_together(ledger, CLIENT_ID, USER_ID)
+    await seen_together(ledger, USER_ID, CHOICE_ID)
+    await seen_together(ledger, CHOICE_ID, OTHER_CLIENT)
+    assert await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"]) == 4
+    assert await ledger.latest([CLIENT_ID, USER_ID, CHOICE_ID, OTHER_CLIENT]) == [NO] * 4
+    await seen_together(ledger, CHOICE_ID)
+    assert await ledger.latest([CHOICE_ID]) == [NO], "an event that carries the old choice does not undo it"
+
+
+async def test_a_withdrawal_of_somebody_unknown_is_remembered(client: redis.Redis) -> None:
+    ledger = Ledger(client)
+    assert await ledger.withdraw([CLIENT_ID, CHOICE_ID, CLIENT_ID], NOW_MS, ["google", "meta"]) == 2
+    assert await ledger.latest([CLIENT_ID, CHOICE_ID]) == [NO, NO]
+    assert await ledger.withdraw([], NOW_MS, ["google"]) == 0
+
+
+async def test_a_choice_dated_ahead_of_our_clock_is_withdrawn_too(client: redis.Redis) -> None:
+    ledger = Ledger(client)
+    ahead = Choice(NOW_MS + 60_000, YES.granted)
+    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=ahead)
+    await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"])
+    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=ahead)
+    assert await ledger.latest([CHOICE_ID, CLIENT_ID]) == [Choice(ahead.decided_ms, NO.granted)] * 2
+
+
+async def test_a_later_act_of_the_visitor_raises_again_after_a_withdrawal(client: redis.Redis) -> None:
+    ledger, again = Ledger(client), Choice(NOW_MS + 1, YES.granted)
+    await seen_together(ledger, CHOICE_ID, CLIENT_ID)
+    await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"])
+    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=again)
+    assert await ledger.latest([CHOICE_ID, CLIENT_ID]) == [again, again]
+
+
+async def test_an_append_carries_siblings_and_short_lives_as_well(client: redis.Redis) -> None:
+    linked = Row(CHOICE_ID, YES, lowers=False, siblings=(CLIENT_ID,))
+    brief = Row(STRANGER, YES, lowers=False, brief=True)
+    await RedisBuffer(client).append([Append("shop", b"0123456789", (("ga4", b"sealed"),), (linked, brief))])
+    assert siblings_of(await client.get(keyspace.choice(CHOICE_ID)) or b"") == (CLIENT_ID,)
+    assert await client.ttl(keyspace.choice(CHOICE_ID)) > keyspace.BRIEF_LEDGER_SECONDS
+    assert 0 < await client.ttl(keyspace.choice(STRANGER)) <= keyspace.BRIEF_LEDGER_SECONDS
+
+
+# ── Receipts ──────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_receipt_is_kept_for_its_time_and_never_replaced(client: redis.Redis) -> None:

@@ -91,6 +91,23 @@ async def test_what_is_in_work_here_is_not_claimed_here_again(store: ValkeyStore
     assert await slow.settle("ga4", [(entry, HandedOver())]) == 1
 
 
+async def test_what_was_handed_over_is_not_claimed_here_again_while_its_settling_fails(
+    store: ValkeyStore, store_url: str
+) -> None:
+    """The vendor has it; the store was away when that was to be noted, for longer than entries may lie idle."""
+    impatient = connect_readers(store_url, 0.05)
+    buffer = RedisBuffer(impatient, reclaim_idle_ms=10, clock=store.clock)
+    await store.buffer.append([event("ga4")])
+    (entry,) = await buffer.claim("ga4", 9, 0)
+    await store.client.client_pause(2000, all=False)
+    with pytest.raises(StoreUnavailable):
+        await buffer.settle("ga4", [(entry, Retry(2**42))])
+    await store.client.client_unpause()
+    store.clock.now_s += 1
+    assert await buffer.claim("ga4", 9, 0) == []
+    await impatient.aclose()
+
+
 async def test_an_entry_deleted_behind_our_back_is_skipped_after_a_crash(store: ValkeyStore) -> None:
     await store.buffer.append([event("ga4"), event("ga4")])
     gone, left = await store.buffer.claim("ga4", 9, 0)

@@ -37,6 +37,13 @@ def sealer(roots: Roots) -> Sealer:
     return Sealer(roots, bytes(range(16)))
 
 
+def test_a_record_whose_key_has_to_be_mended_is_not_taken_for_an_ended_one(roots: Roots, sealer: Sealer) -> None:
+    sealed = sealer.seal("shop", "ga4", NOON_MS, PLAIN)
+    roots.destroy("day-20261121")
+    opener = Opener(roots, is_unreadable=lambda key_id: key_id == "day-20261121")
+    assert cause_of(opener, sealed) is Cause.KEY_UNREADABLE
+
+
 def cause_of(opener: Opener, sealed: bytes) -> Cause:
     with pytest.raises(Unreadable) as caught:
         opener.open(sealed)

@@ -4,9 +4,10 @@ import asyncio
 import json
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from collector.intake.minimise import is_plain
 from tests.collector.intake.shop import GRANTED, NAMES, NOW, event
 from tests.collector.web.asgi import Answer
 from tests.collector.web.whole import Collector, collector
@@ -129,6 +130,8 @@ values = st.recursive(
 def test_what_is_accepted_comes_back_out_of_the_store_as_it_was_said(
     properties: dict[str, Any], title: str, event_id: str, name: str
 ) -> None:
+    assume(is_plain(properties))  # contact fields, click ids and URLs are cut; test_minimise shows how
+
     async def through() -> Any:
         async with collector() as shop:
             said = event(name=name, event_id=event_id, properties=properties, page={"title": title})

@@ -7,22 +7,34 @@ from typing import Any
 import pytest
 import redis.asyncio as redis
 
+from collector.intake.record import Record
 from collector.store.buffer import RedisBuffer
 from collector.store.ledger import Ledger
+from consent.kinds import KINDS
+from consent.model import Purpose, Reason
+from consent.recheck import still_allowed
 from tests.collector.intake.shop import DENIED, GRANTED, NOW_MS, event
-from tests.collector.web.whole import AwayLedger, Collector, NoRoots, collector
+from tests.collector.web.whole import AwayLedger, Collector, MemoryLedger, NoRoots, collector
 
 pytestmark = pytest.mark.anyio
 BLOG = {"origin": "https://blog.example"}
 WHO = {"client_id": "123.456", "choice_id": "20261121.Zm9vYmFy", "user_id": "crm-42"}
 ACT = {**WHO, **GRANTED, "notice_version": "3", "language": "nl", "ui_version": "banner-2"}
 IDENTIFIERS = tuple(WHO.values())
+MINUTE_MS = 60_000
 
 
 @pytest.fixture
 async def shop(client: redis.Redis) -> AsyncIterator[Collector]:
     async with collector(buffer=RedisBuffer(client), ledger=Ledger(client)) as made:
         yield made
+
+
+async def recheck(shop: Collector, record: Record) -> Reason | None:
+    """What delivery finds right before it would hand the record over."""
+    granted = frozenset(map(Purpose, record.granted))
+    latest = await shop.ledger.latest(record.subjects)
+    return still_allowed(record.recipient, granted, KINDS[record.kind].floor, record.regime, latest)
 
 
 async def test_an_act_is_answered_with_a_receipt_that_names_nobody(shop: Collector) -> None:
@@ -43,6 +55,8 @@ async def test_an_act_is_answered_with_a_receipt_that_names_nobody(shop: Collect
         "notice_version": "3",
         "language": "nl",
         "ui_version": "banner-2",
+        "gpc": False,
+        "in_effect": True,
     }
     for identifier in IDENTIFIERS:
         assert identifier not in answer.text
@@ -87,7 +101,7 @@ async def test_a_withdrawal_by_any_identifier_ends_every_grant(shop: Collector, 
     shop.now_ms += 1
     gone = await shop.ask("DELETE", "/v1/consent", named, **BLOG)
     assert gone.status == 200
-    assert gone.json == {"withdrawn_at": "2026-11-21T10:00:00.001Z", "identifiers": len(named)}
+    assert gone.json == {"withdrawn_at": "2026-11-21T10:00:00.001Z", "identifiers": len(WHO)}  # and its siblings
     after = {**said, "event_id": "later", "consent": {"choice_id": WHO["choice_id"]}}
     assert (await shop.result(after, **BLOG))["outcome"] == "refused"
 
@@ -129,7 +143,7 @@ async def test_a_refusal_may_name_nobody_and_a_grant_may_not(shop: Collector) ->
         ({**ACT, "client_id": ""}, "invalid_consent"),
         ({**ACT, "client_id": "c" * 257}, "invalid_consent"),
         ({**ACT, "choice_id": "a\0b"}, "invalid_consent"),
-        ({**ACT, "language": "n" * 513}, "invalid_consent"),
+        ({**ACT, "language": "n" * 65}, "invalid_consent"),
         ({**ACT, "notice_version": 3}, "invalid_consent"),
         ({**ACT, "decided_at": None}, "invalid_consent"),
         ({**ACT, "decided_at": "yesterday"}, "invalid_consent"),
@@ -148,9 +162,87 @@ async def test_what_is_no_act_is_refused_with_a_sentence(shop: Collector, body: 
     assert " " in answer.json["error"]["message"]
 
 
-async def test_an_act_a_little_ahead_of_our_clock_is_dated_now(shop: Collector) -> None:
-    answer = await shop.post({**ACT, "decided_at": "2026-11-21T10:05:00Z"}, "/v1/consent")
-    assert answer.json["decided_at"] == answer.json["recorded_at"] == "2026-11-21T10:00:00.000Z"
+async def test_an_act_a_little_ahead_of_our_clock_keeps_its_date(shop: Collector) -> None:
+    answer = await shop.post({**ACT, "decided_at": "2026-11-21T11:05:00+01:00"}, "/v1/consent")
+    assert answer.json["decided_at"] == "2026-11-21T10:05:00.000Z"
+    assert answer.json["recorded_at"] == "2026-11-21T10:00:00.000Z"
+
+
+async def test_a_withdrawal_holds_against_an_act_of_a_clock_that_runs_ahead(shop: Collector) -> None:
+    ahead = GRANTED | {"decided_at": NOW_MS + 4 * MINUTE_MS}
+    assert (await shop.result(event(consent=ahead)))["outcome"] == "accepted"
+    (record,) = await shop.records("ga4")
+    assert await recheck(shop, record) is None
+    assert (await shop.ask("DELETE", "/v1/consent", {"client_id": "123.456"})).status == 200
+    assert await recheck(shop, record) == "withdrawn"
+    for wait_ms in (0, MINUTE_MS, 5 * MINUTE_MS):
+        shop.now_ms = NOW_MS + wait_ms
+        await shop.result(event(event_id=f"again after {wait_ms}", consent=ahead))
+        await shop.post({"client_id": "123.456", **ahead}, "/v1/consent")
+        (again,) = await shop.records("ga4")
+        assert await recheck(shop, again) == "withdrawn"
+        (row,) = await shop.ledger.latest(record.subjects)
+        assert row is not None
+        assert not any(row.granted.values())
+    anew = GRANTED | {"decided_at": NOW_MS + 6 * MINUTE_MS}
+    assert (await shop.result(event(event_id="anew", consent=anew)))["outcome"] == "accepted"
+    assert await recheck(shop, record) is None
+
+
+@pytest.mark.parametrize("field", ["language", "ui_version", "notice_version"])
+@pytest.mark.parametrize("text", ["jane@example.com", "Jane Doe", "", "x" * 65, "+32/2", "a\nb"])
+async def test_what_a_receipt_keeps_as_it_was_said_has_no_room_for_contact_data(
+    shop: Collector, field: str, text: str
+) -> None:
+    answer = await shop.post({**ACT, field: text}, "/v1/consent")
+    assert (answer.status, answer.code) == (400, "invalid_consent")
+    assert f"$.{field}" in answer.json["error"]["message"]
+    assert "ane" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "headers"), [({}, {"sec_gpc": "1"}), ({"gpc": True}, {}), ({"gpc": False}, {"sec_gpc": "1"})]
+)
+async def test_what_gpc_denies_is_not_recorded_as_granted(
+    shop: Collector, said: dict[str, Any], headers: dict[str, str]
+) -> None:
+    receipt = (await shop.post({**ACT, **said}, "/v1/consent", **headers)).json
+    denied = dict.fromkeys(["ad_personalization", "ad_storage", "ad_user_data"], "denied")
+    everything = denied | {"analytics_storage": "granted"}
+    assert (receipt["gpc"], receipt["recipients"]) == (True, {"google": everything, "meta": everything})
+    page = {"name": "page_view", "client_id": "123.456"}
+    result = await shop.result(page)
+    assert result["destinations"] == {"ga4": "queued", "meta": "skipped:purpose_not_granted"}
+
+
+async def test_an_events_act_is_recorded_without_what_gpc_denies(shop: Collector) -> None:
+    await shop.result(event(), sec_gpc="1")
+    (record,) = await shop.records("ga4")
+    (row,) = await shop.ledger.latest(record.subjects)
+    assert row is not None
+    analytics = frozenset({Purpose.ANALYTICS_STORAGE})
+    assert row.granted == {"google": analytics, "meta": analytics}
+
+
+async def test_a_receipt_says_whether_a_newer_choice_stands(shop: Collector) -> None:
+    await shop.post(WHO | DENIED, "/v1/consent")
+    late = (await shop.post(ACT | {"decided_at": NOW_MS - 10 * MINUTE_MS}, "/v1/consent")).json
+    assert late["in_effect"] is False
+    assert (await shop.ask("GET", f"/v1/consent/{late['receipt_id']}")).json == late
+    assert (await shop.post(ACT | {"decided_at": NOW_MS}, "/v1/consent")).json["in_effect"] is True
+
+
+async def test_there_is_no_receipt_of_what_was_not_recorded() -> None:
+    async with collector() as shop:
+        ledger = shop.ledger
+        assert isinstance(ledger, MemoryLedger)
+        ledger.is_full = True
+        answer = await shop.post(ACT, "/v1/consent")
+        assert (answer.status, answer.code) == (503, "store_unavailable")
+        assert ledger.receipts == {}
+        ledger.is_full = False
+        assert (await shop.post(ACT, "/v1/consent")).status == 201
+        assert len(ledger.receipts) == 1
 
 
 async def test_a_beacon_may_bring_the_act_as_plain_text(shop: Collector) -> None:

@@ -87,6 +87,29 @@ async def test_numbers_lists_and_objects_are_read_and_everything_else_is_text() 
         }
 
 
+@pytest.mark.parametrize("digits", ["1" * 5000, "9" * 20, "1" * 16])
+async def test_a_timestamp_of_too_many_digits_is_an_invalid_event(digits: str) -> None:
+    async with collector() as shop:
+        answer = await load(shop, VIEW | {"timestamp": digits})
+        reason = "timestamp: must be RFC 3339 with an offset, or epoch milliseconds"
+        assert (answer.status, answer.headers["sluis-reason"]) == (200, reason)
+
+
+async def test_a_choice_may_be_dated_in_epoch_milliseconds() -> None:
+    async with collector() as shop:
+        answer = await load(shop, VIEW | {"consent.decided_at": str(NOW_MS - 60_000)})
+        assert answer.headers["sluis-outcome"] == "accepted"
+
+
+async def test_asking_for_the_head_of_the_image_takes_no_event() -> None:
+    async with collector() as shop:
+        answer = await shop.ask("HEAD", f"/v1/pixel.gif?{urlencode(VIEW)}", origin=None)
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
+        assert "sluis-outcome" not in answer.headers
+        assert await shop.records("ga4") == []
+        assert not shop.door
+
+
 async def test_identifiers_that_look_like_numbers_stay_text() -> None:
     async with collector() as shop:
         answer = await load(shop, VIEW | {"client_id": "42", "event_id": "7", "session_id": "1763"})

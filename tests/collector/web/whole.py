@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,14 +44,23 @@ class MemoryLedger(Ledger):
         self._buffer = buffer
         self.receipts: dict[str, bytes] = {}
         self.looked_up = 0
+        self.is_full = False
+        """Whether choices are refused; receipts are not, so that it shows which comes first."""
 
     async def latest(self, subjects: Sequence[bytes]) -> list[Choice | None]:
         self.looked_up += 1
         return [self._buffer.choices.get(subject) for subject in subjects]
 
     async def record(self, rows: Sequence[Row]) -> None:
+        if self.is_full:
+            raise StoreUnavailable("full")
         for row in rows:
             self._buffer.choices[row.subject] = newest(self._buffer.choices.get(row.subject), row)
+
+    async def withdraw(self, subjects: Sequence[bytes], now_ms: int, recipients: Iterable[str]) -> int:
+        nothing = Choice(now_ms, {recipient: frozenset() for recipient in recipients})
+        await self.record([Row(one, nothing, lowers) for one in subjects for lowers in (False, True)])
+        return len(subjects)
 
     async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
         assert ttl_s > 0
@@ -70,7 +79,7 @@ class AwayLedger(Ledger):
     async def _away(self, *_arguments: Any, **_named: Any) -> Any:
         raise StoreUnavailable("away")
 
-    latest = record = put_receipt = get_receipt = _away
+    latest = record = withdraw = put_receipt = get_receipt = _away
 
 
 async def away(_items: Sequence[Append]) -> list[tuple[bool, ...]]:

@@ -142,9 +142,7 @@ def test_a_line_is_one_line_of_json_whatever_the_properties(properties: dict[str
     ),
     body=st.binary(max_size=60) | st.builds(lambda error: json.dumps({"error": error}).encode(), VALUES),
 )
-def test_any_answer_is_judged_and_its_cause_is_a_short_label(
-    status: int, headers: dict[str, str], body: bytes
-) -> None:
+def test_any_answer_is_judged_and_its_cause_is_a_short_label(status: int, headers: dict[str, str], body: bytes) -> None:
     for destination in (GA4, META):
         judged = destination.judge(Answer(status, headers, body))
         assert re.fullmatch(r"[a-z0-9_]{0,30}", judged.cause)

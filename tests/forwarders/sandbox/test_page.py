@@ -60,3 +60,11 @@ async def test_older_requests_are_a_page_away() -> None:
             text = await page.text()
         assert "Newer" in text
         assert text.count('<article class="request') == 1
+
+
+async def test_a_foreign_page_cannot_read_it_under_a_name_of_its_own() -> None:
+    async with running() as client:
+        for host, status in (("localhost", 200), ("[::1]:8082", 200), ("evil.example", 400)):
+            for address in ("/", "/api/received"):
+                async with client.get(address, headers={"host": host}) as page:
+                    assert page.status == status, (host, address)
