@@ -4,7 +4,7 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,6 +48,11 @@ class MemoryLedger:
     async def record(self, rows: Sequence[Row]) -> None:
         for row in rows:
             self.choices[row.subject] = newest(self.choices.get(row.subject), row)
+
+    async def withdraw(self, subjects: Sequence[bytes], now_ms: int, recipients: Iterable[str]) -> int:
+        nothing = Choice(now_ms, {recipient: frozenset() for recipient in recipients})
+        await self.record([Row(one, nothing, lowers) for one in subjects for lowers in (False, True)])
+        return len(subjects)
 
     async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
         assert ttl_s > 0
