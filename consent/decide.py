@@ -10,6 +10,7 @@ Total, deterministic and monotone: one more denial never grants more.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from consent.model import EVERYTHING, NOTHING, Decision, Purposes, Recipient, Regime, Signal
 from consent.policy import SitePolicy
@@ -17,10 +18,15 @@ from consent.policy import SitePolicy
 
 def decide(signals: Iterable[Signal], policy: SitePolicy, region: str | None) -> Decision:
     """Decide for every configured recipient. `region` is where the visitor says or is known to be."""
-    heard = tuple(signals)
-    regime = policy.regime(region)
-    granted = {recipient: _granted(recipient, heard, regime) for recipient in policy.recipients}
-    return Decision(granted, regime, heard, policy.policy_hash)
+    return _decided(tuple(signals), policy, policy.regime(region) is Regime.OPT_OUT)
+
+
+@lru_cache(maxsize=1024)
+def _decided(signals: tuple[Signal, ...], policy: SitePolicy, opt_out: bool) -> Decision:  # noqa: FBT001
+    """Deterministic, so remembered: visitors who say the same get the same decision, evidence included."""
+    regime = Regime.OPT_OUT if opt_out else Regime.OPT_IN
+    granted = {recipient: _granted(recipient, signals, regime) for recipient in policy.recipients}
+    return Decision(granted, regime, signals, policy.policy_hash)
 
 
 def _granted(recipient: Recipient, signals: tuple[Signal, ...], regime: Regime) -> Purposes:

@@ -56,7 +56,7 @@ class Regime(StrEnum):
     OPT_OUT = "opt_out"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # compared by identity: what was heard once is decided once
 class Signal:
     """What one source says: recipient (or EVERY_RECIPIENT) to purposes. Absent means it abstains.
 

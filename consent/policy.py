@@ -37,7 +37,7 @@ class Notice:
     recipients: frozenset[Recipient]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one object a site
 class SitePolicy:
     """The consent rules of one site. `policy_hash` identifies the whole configuration it came from."""
 

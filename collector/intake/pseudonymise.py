@@ -34,7 +34,7 @@ def dedupe_digest(visitor: Visitor, event: Event) -> bytes:
 class Told:
     """What every record of one event is made from, worked out once."""
 
-    __slots__ = ("event", "is_plain", "occurred_ms", "referrer", "site", "title", "url")
+    __slots__ = ("engagement_ms", "event", "is_plain", "occurred_ms", "referrer", "site", "title", "url")
 
     def __init__(self, event: Event, facts: Facts, site: Site) -> None:
         page, title = event.page, event.page.title or ""
@@ -43,6 +43,7 @@ class Told:
         self.occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
         self.url = minimise.first(page.url, facts.referer, f"{facts.origin}/")
         self.referrer = minimise.split(page.referrer)
+        self.engagement_ms = _engagement(event.properties)
         self.title = minimise.text(title) if event.mentions_at else title
         self.is_plain = not event.mentions_at and minimise.is_plain(event.properties)
 
@@ -57,7 +58,7 @@ def record(draft: Record, told: Told, target: Target, allowed: Allowed, *, share
     made.event_id = event.event_id or ""
     made.name = event.name
     made.occurred_ms = told.occurred_ms
-    made.engagement_ms = _engagement(event.properties)
+    made.engagement_ms = told.engagement_ms
     made.page_url = minimise.joined(told.url, row.query)
     made.page_referrer = minimise.joined(told.referrer, row.query)
     made.page_title = told.title

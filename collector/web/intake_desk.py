@@ -131,8 +131,12 @@ def _rows(admission: Admission, written: set[tuple[Any, ...]]) -> tuple[Row, ...
     act = admission.act
     if act is None:
         return ()
-    rows = []
     subjects = admission.subjects
+    said = (id(subjects), id(act))  # of one visit: its events share both
+    if said in written:
+        return ()
+    written.add(said)
+    rows = []
     for subject in subjects:
         siblings = others(subject, subjects)
         mark = (subject, id(act), siblings)

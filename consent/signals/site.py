@@ -14,7 +14,7 @@ Rules
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from typing import Any, Final
 
 from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
@@ -63,13 +63,26 @@ def read(raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False) -
     own = _own_denials(raw, policy)
     if own is None:
         return Statement(_unreadable(policy))
-    grants, denies = _flat(raw)
     covered = policy.covered(_version(raw))
-    if raw.get("recipients") is not None:
-        covered &= own.keys()
-    denied = {name: denies | own[name] if own.get(name) else denies for name in policy.recipients}
-    allowed = {name: grants - own[name] if own.get(name) else grants for name in covered}
-    return _weigh(raw, allowed, denied, policy, now_ms, believed=recorded or _is_page(policy))
+    if raw.get("recipients") is None:
+        yes = _for_all(policy, covered, _answers(raw))
+    else:
+        grants, denies = _sorted_out(_answers(raw))
+        denied = {name: denies | own[name] if own.get(name) else denies for name in policy.recipients}
+        yes = _granting({name: grants - own[name] for name in covered if name in own}, denied)
+    return _weigh(raw, yes, policy, now_ms, believed=recorded or _is_page(policy))
+
+
+@lru_cache(maxsize=1024)
+def _for_all(policy: SitePolicy, covered: frozenset[Recipient], answers: "_Answers") -> Signal:
+    """What a statement says that names no recipients: the same for everybody who answered the same."""
+    grants, denies = _sorted_out(answers)
+    return _granting(dict.fromkeys(covered, grants), dict.fromkeys(policy.recipients, denies))
+
+
+def _granting(allowed: dict[Recipient, Purposes], denied: dict[Recipient, Purposes]) -> Signal:
+    silence = Reason.PURPOSE_NOT_GRANTED if allowed else Reason.RECIPIENT_NOT_COVERED
+    return Signal("site", grants=allowed, denies=denied, silence=silence)
 
 
 class _Both(dict[str, Any]):
@@ -127,15 +140,21 @@ def _unreadable(policy: SitePolicy) -> Signal:
     return Signal("site", denies=dict.fromkeys(policy.recipients, EVERYTHING), denial=Reason.UNREADABLE)
 
 
-def _flat(raw: Mapping[str, Any]) -> tuple[Purposes, Purposes]:
-    """Purposes granted and purposes denied, by their own names. What is said and is not "granted" denies."""
+_Answers = tuple[bool | None, ...]
+
+
+def _answers(raw: Mapping[str, Any]) -> _Answers:
+    """Per purpose: granted, not granted, or None for nothing said. What is said and is not "granted" denies."""
     said = [raw.get(name, _ABSENT) for name in _NAMES]
-    return _sorted_out(tuple([None if value is _ABSENT else value == "granted" for value in said]))
+    return tuple([None if value is _ABSENT else value == "granted" for value in said])
 
 
 @cache
-def _sorted_out(answers: tuple[bool | None, ...]) -> tuple[Purposes, Purposes]:
-    """Kept per combination of answers (3 ** 7), never of what was sent: nobody can fill the cache."""
+def _sorted_out(answers: _Answers) -> tuple[Purposes, Purposes]:
+    """Purposes granted and purposes denied.
+
+    Kept per combination of answers (3 ** 7), never of what was sent: nobody can fill the cache.
+    """
     said = list(zip(_PURPOSES, answers, strict=True))
     return (
         frozenset(purpose for purpose, answer in said if answer is True),
@@ -155,7 +174,7 @@ def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | No
     listed = {name: named[name] for name in policy.recipients if named.get(name) is not None}
     if not all(isinstance(said, Mapping) for said in listed.values()):
         return None
-    return {name: _flat(said)[1] for name, said in listed.items()}
+    return {name: _sorted_out(_answers(said))[1] for name, said in listed.items()}
 
 
 def _names_its_choice(choice_id: Any) -> bool:
@@ -191,28 +210,19 @@ def _doubt(raw: Mapping[str, Any], decided_ms: int | None, policy: SitePolicy, n
     return None
 
 
-def _weigh(
-    raw: Mapping[str, Any],
-    allowed: dict[Recipient, Purposes],
-    denied: dict[Recipient, Purposes],
-    policy: SitePolicy,
-    now_ms: int,
-    *,
-    believed: bool,
-) -> Statement:
+def _weigh(raw: Mapping[str, Any], granting: Signal, policy: SitePolicy, now_ms: int, *, believed: bool) -> Statement:
+    """What a statement that would grant may do, given when it was made and who is believed."""
     decided_ms = read_moment(raw.get("decided_at"))
     doubt = _doubt(raw, decided_ms, policy, now_ms)
     if doubt is None and decided_ms is not None and believed:
-        silence = Reason.PURPOSE_NOT_GRANTED if allowed else Reason.RECIPIENT_NOT_COVERED
         # Dated as stated, ahead of our clock too: dated now, the same act sent again would seem a newer one.
-        act = Choice(decided_ms, allowed)
-        return Statement(Signal("site", grants=allowed, denies=denied, silence=silence), act=act)
-    signal = Signal("site", denies=denied, silence=doubt or Reason.RECORD_REQUIRED)
-    if _origin(raw) != "choice" or not any(denied.values()):
+        return Statement(granting, act=Choice(decided_ms, granting.grants))
+    signal = Signal("site", denies=granting.denies, silence=doubt or Reason.RECORD_REQUIRED)
+    if _origin(raw) != "choice" or not any(granting.denies.values()):
         return Statement(signal)
     # Just before the act it may repeat, so that the act itself, recorded by POST, holds and grows no younger.
     lowered_ms = now_ms if decided_ms is None else min(decided_ms - 1, now_ms)
-    return Statement(signal, lowers=Choice(lowered_ms, allowed))
+    return Statement(signal, lowers=Choice(lowered_ms, granting.grants))
 
 
 def _stricter(one: Statement, other: Statement) -> Statement:
