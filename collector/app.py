@@ -51,7 +51,7 @@ MAX_QUEUED_BYTES: Final = 64 * 2**20
 Flush = tuple[str, dict[tuple[str, str], int]]
 
 
-class CannotServe(Exception):  # noqa: N818 -- a sentence for a person
+class CannotServe(Exception):
     """`serve` cannot start; the message says why."""
 
 

@@ -17,7 +17,7 @@ MISSING: Final = (
 )
 
 
-class NoServer(Exception):  # noqa: N818 -- a fact about the machine
+class NoServer(Exception):
     """There is no server to run; the message says what to install."""
 
 

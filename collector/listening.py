@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 BACKLOG = 2048
 
 
-class CannotListen(Exception):  # noqa: N818 -- a sentence for a person
+class CannotListen(Exception):
     """The address is not free; the message says which and what to do."""
 
 

@@ -29,7 +29,7 @@ START_TIMEOUT_S: Final = 60.0  # a small machine under load takes half of it
 POLL_S: Final = 0.05
 
 
-class CannotStart(Exception):  # noqa: N818 -- a sentence for a person
+class CannotStart(Exception):
     """`up` cannot start; the message says why and what to do."""
 
 

@@ -38,7 +38,7 @@ _BEYOND_GRACE_S = 4.0  # a claim that is under way when the worker is told, and 
 _log = logging.getLogger("sluis.deliver")
 
 
-class WorkerEnded(Exception):  # noqa: N818 -- reads as the fact it is
+class WorkerEnded(Exception):
     """A worker ended by itself, or (`stuck`) does not end. The message names destinations and types, nothing else."""
 
     def __init__(self, message: str, *, stuck: bool = False) -> None:

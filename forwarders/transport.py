@@ -54,7 +54,7 @@ class TransportError(Exception):
         self.cause = cause
 
 
-class AddressRefused(OSError):  # noqa: N818 -- a verdict on an address; OSError so that resolvers may raise it
+class AddressRefused(OSError):
     """We do not connect to this address."""
 
 

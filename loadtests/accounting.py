@@ -15,7 +15,7 @@ _UTIME: Final = 11  # fields 14 and 15 of proc(5), counted from the state, which
 _STIME: Final = 12
 
 
-class CannotMeasure(Exception):  # noqa: N818 -- a sentence for a person
+class CannotMeasure(Exception):
     """This machine cannot do the measurement; the message says why."""
 
 

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class ConnectionLost(Exception):  # noqa: N818 -- a fact about the server
+class ConnectionLost(Exception):
     """The server closed a connection on which it owed an answer."""
 
 

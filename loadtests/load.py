@@ -28,7 +28,7 @@ LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 STOP_SECONDS: Final = 30
 
 
-class CannotLoad(Exception):  # noqa: N818 -- a sentence for a person
+class CannotLoad(Exception):
     """The run did not come about; the message says why."""
 
 

@@ -14,7 +14,7 @@ from loadtests.stage import Server
 _SHOWN: Final = 300
 
 
-class WrongAnswer(Exception):  # noqa: N818 -- a fact about the server
+class WrongAnswer(Exception):
     """An answer was not what the measurement rests on; the message shows it."""
 
 

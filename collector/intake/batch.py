@@ -24,7 +24,7 @@ from consent.signals.site import combine
 Latest = Mapping[bytes, Choice | None]
 
 
-class BadBatch(Exception):  # noqa: N818 -- a fact about the request
+class BadBatch(Exception):
     """The body is JSON but not an event or a batch of events."""
 
 

@@ -12,7 +12,7 @@ _CACHED_KEYS: Final = 4096
 _BLOCK: Final = 64  # of SHA-256
 
 
-class KeyMissing(Exception):  # noqa: N818 -- a state of the key ring
+class KeyMissing(Exception):
     """A root that should exist does not. Nothing can be pseudonymised or sealed without it."""
 
 

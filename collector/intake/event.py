@@ -42,11 +42,11 @@ Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 Short = Annotated[str, msgspec.Meta(max_length=512)]
 
 
-class NotJson(Exception):  # noqa: N818 -- a fact about the request
+class NotJson(Exception):
     """The body is not JSON, or not Unicode. Nothing of it can be kept."""
 
 
-class Invalid(Exception):  # noqa: N818 -- a fact about one event
+class Invalid(Exception):
     """One event cannot be taken. `path` names the field, `fault` the trouble; neither quotes a value."""
 
     def __init__(self, path: str, fault: str) -> None:

@@ -13,7 +13,7 @@ from consent.model import Regime
 SCHEMA = 1
 
 
-class UnreadableRecord(Exception):  # noqa: N818 -- a fact about the bytes, not a programming error
+class UnreadableRecord(Exception):
     """The bytes are not a record of a schema this version reads. The message says which."""
 
 

@@ -50,7 +50,7 @@ _REFUSALS = (
 )
 
 
-class StoreUnavailable(Exception):  # noqa: N818 -- a state of the world, not a programming error
+class StoreUnavailable(Exception):
     """The store refused, or did not answer in time: the outcome is unknown and the caller may repeat."""
 
 

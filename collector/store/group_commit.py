@@ -21,11 +21,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class QueueFull(Exception):  # noqa: N818 -- a state, not a programming error
+class QueueFull(Exception):
     """There is no room for this item now, or the committer is stopping. Nothing was taken."""
 
 
-class CommitFailed(Exception):  # noqa: N818 -- reads as the fact it is
+class CommitFailed(Exception):
     """The commit this item was part of failed; `__cause__` says how. The outcome is unknown."""
 
 

@@ -43,7 +43,7 @@ class Cause(StrEnum):
     UNKNOWN_FORMAT = "unknown_format"
 
 
-class Unreadable(Exception):  # noqa: N818 -- a fact about the bytes, not a programming error
+class Unreadable(Exception):
     """A sealed record that cannot be opened; `cause` says why."""
 
     def __init__(self, cause: Cause) -> None:

@@ -15,7 +15,7 @@ NO_STORE: Final = (b"cache-control", b"no-store")
 RETRY_SECONDS: Final = 2
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer, not a fault of ours
+class Refusal(Exception):
     """A request that is answered with an error. `status` and `code` are documented, the message is for people."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -34,7 +34,7 @@ class Refusal(Exception):  # noqa: N818 -- an answer, not a fault of ours
         return (JSON, NO_STORE)
 
 
-class ClientGone(Exception):  # noqa: N818 -- a fact about the connection
+class ClientGone(Exception):
     """The client closed the connection before its body was complete."""
 
 

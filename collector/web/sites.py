@@ -16,7 +16,7 @@ PREFLIGHT_SECONDS: Final = 7200  # the longest Chromium honours
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 
-class NotAllowed(Exception):  # noqa: N818 -- an answer, 403
+class NotAllowed(Exception):
     """No site takes this request. `code` is for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
