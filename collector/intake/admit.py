@@ -7,7 +7,8 @@ A drop is a value with a reason, never an exception.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from collector.intake.event import Event
 from collector.intake.facts import Facts
@@ -27,17 +28,16 @@ DUPLICATE = "duplicate"
 MIXED = "no_destination_permitted"
 
 
-@dataclass(slots=True)
-class Admission:
+class Admission(msgspec.Struct):
     """The fate of one event at the door. `act` (or what `lowers`) is for the ledger, under `subjects`."""
 
     outcome: Outcome
     event_id: str
     reason: str | None = None
-    destinations: dict[str, str] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
+    destinations: dict[str, str] = msgspec.field(default_factory=dict)
+    records: list[Record] = msgspec.field(default_factory=list)
     heard: Heard | None = None
-    subjects: list[bytes] = field(default_factory=list)
+    subjects: list[bytes] = msgspec.field(default_factory=list)
     is_known: bool = True
     """Whether the event carries an identifier of its visitor; else its one subject is the event itself."""
     digest: bytes = b""

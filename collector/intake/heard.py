@@ -1,8 +1,9 @@
 """What was said about consent for an event, and what follows: every signal read once, then the decision."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from collector.intake.facts import Facts
 from collector.intake.site import Site
@@ -14,8 +15,7 @@ from consent.signals import site as site_signal
 from consent.signals.site import Statement
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(msgspec.Struct):
     """The statement as read, the decision, and what else of the statement intake needs."""
 
     statement: Statement | None

@@ -7,11 +7,12 @@ Site and destination names, reasons and causes hold no `|`: it separates the par
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from collector.store.rows import Row
 
 
-@dataclass(slots=True)
-class Append:
+class Append(msgspec.Struct):
     """One event to store: a sealed record per destination, and the ledger rows it carries.
 
     `digest` is 10 bytes of a keyed digest of site, subject and event id: what makes the event itself.

@@ -14,9 +14,10 @@ Which holds (the same table in scripts/ledger.lua, tested against the same fixtu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from consent.model import NOTHING, Choice, Purpose, Purposes, Recipient
 
@@ -28,8 +29,7 @@ REFERENCE_BYTES = 16
 MOST_SIBLINGS = 4
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """A ledger write for one identifier (16-byte keyed reference)."""
 
     subject: bytes
