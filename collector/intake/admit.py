@@ -64,7 +64,7 @@ def admit(event: Event, facts: Facts, site: Site, visit_of: Callable[[Event], Vi
             admission.destinations[target.name] = f"skipped:{Skipped.TOO_OLD}"
         else:
             allowed = allowed_fields(target.kind, visit.heard.decision.granted[target.recipient])
-            admission.records.append(record(draft, told, target, allowed, shared=visit.shared))
+            admission.records.append(record(draft, told, target, allowed))
             admission.destinations[target.name] = QUEUED
     _conclude(admission, visit.heard.statement, visit.visitor)
     return admission

@@ -70,7 +70,6 @@ class Batch:
             visit = self._new_visit(event)
             if visit.visitor.is_known:
                 self.visits[key] = visit
-                visit.shared = True
         return visit
 
     def _new_visit(self, event: Event) -> Visit:

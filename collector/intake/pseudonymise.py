@@ -10,8 +10,9 @@ Rules
 
 import hashlib
 from collections.abc import Mapping
-from copy import copy
 from typing import Any, Final
+
+import msgspec
 
 from collector.intake import match_keys, minimise
 from collector.intake.event import Event, User
@@ -48,21 +49,20 @@ class Told:
         self.is_plain = not event.mentions_at and minimise.is_plain(event.properties)
 
 
-def record(draft: Record, told: Told, target: Target, allowed: Allowed, *, shared: bool) -> Record:
-    """What one destination may have of one event. The draft exists only where a decision allowed it.
-
-    A draft that several events share is copied; one made for this event alone becomes its record.
-    """
+def record(draft: Record, told: Told, target: Target, allowed: Allowed) -> Record:
+    """What one destination may have of one event. The draft exists only where a decision allowed it."""
     row, event = target.row, told.event
-    made = copy(draft) if shared else draft
-    made.event_id = event.event_id or ""
-    made.name = event.name
-    made.occurred_ms = told.occurred_ms
-    made.engagement_ms = told.engagement_ms
-    made.page_url = minimise.joined(told.url, row.query)
-    made.page_referrer = minimise.joined(told.referrer, row.query)
-    made.page_title = told.title
-    made.properties = _properties(told, row)
+    made = msgspec.structs.replace(
+        draft,
+        event_id=event.event_id or "",
+        name=event.name,
+        occurred_ms=told.occurred_ms,
+        engagement_ms=told.engagement_ms,
+        page_url=minimise.joined(told.url, row.query),
+        page_referrer=minimise.joined(told.referrer, row.query),
+        page_title=told.title,
+        properties=_properties(told, row),
+    )
     if event.user is not None and row.match_keys and allowed.match_keys:
         made.match_keys = _match_keys(event.user, row.match_keys, told.site.default_country)
     if allowed.click_ids and not made.fbc and event.page.url:

@@ -4,9 +4,10 @@ Identifiers, their references, the period, and per destination the part of a rec
 to event. A batch of one visitor makes it once. It lives within one synchronous step.
 """
 
-from copy import copy
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from collector.intake import ga_cookies, minimise
 from collector.intake.device import coarse_device, primary_language
@@ -51,15 +52,13 @@ class Visitor:
 class Visit:
     """A visitor, what was heard of them, and a draft record (or a reason) per destination of the site."""
 
-    __slots__ = ("drafts", "heard", "shared", "visitor")
+    __slots__ = ("drafts", "heard", "visitor")
 
     def __init__(
         self, event: Event, visitor: Visitor, facts: Facts, site: Site, heard: Heard, keys: DomainKeys
     ) -> None:
         self.visitor = visitor
         self.heard = heard
-        self.shared = False
-        """Whether other events use the drafts too."""
         period = period_of(heard.choice_id, facts.received_ms)
         if not keys.has(period):
             # Chosen before this key ring existed: the quarter's root, and it stays that.
@@ -82,11 +81,13 @@ class Visit:
         user_agent = context.user_agent or facts.user_agent
         allowed = allowed_fields(target.kind, granted)
         opt_in = decision.regime is Regime.OPT_IN
-        draft = copy(_prototype(target, site.id, granted, opt_in, decision.policy_hash))
-        draft.received_ms = facts.received_ms
-        draft.subjects = self.visitor.subjects
-        draft.language = primary_language(language)
-        draft.country = self.heard.country
+        draft = msgspec.structs.replace(
+            _prototype(target, site.id, granted, opt_in, decision.policy_hash),
+            received_ms=facts.received_ms,
+            subjects=self.visitor.subjects,
+            language=primary_language(language),
+            country=self.heard.country,
+        )
         key = keys.domain(period, site.id, target.name)
         if target.kind == "ga4":
             draft.device = coarse_device(user_agent, language)
