@@ -68,7 +68,6 @@ def machine(cores: tuple[int, int]) -> dict[str, Any]:
     """What a reader must know of the machine to compare results."""
     return {
         "processor": _processor(),
-        "kernel": platform.release(),
         "python": platform.python_version(),
         "cores": list(cores),
     }

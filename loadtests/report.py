@@ -116,7 +116,7 @@ def save(result: Mapping[str, Any], file: Path = RESULT) -> None:
 def markdown(result: Mapping[str, Any]) -> str:
     """The result as the docs show it."""
     machine = result["machine"]
-    where = f"{machine['processor']}, two of its cores; Linux {machine['kernel']}, Python {machine['python']}"
+    where = f"{machine['processor']}, two of its cores; Linux, Python {machine['python']}"
     lines = [
         f"Measured {result['taken'][:10]} on {where}.",
         "",
