@@ -1,7 +1,7 @@
 """The composition root of `serve`: the only place in the collector where its parts meet.
 
-Here live the loop, the listening socket, the committer, the key refresh and the door counters; everything else
-gets what it needs as an argument.
+Here live the loop, the listening socket, the committer, the door counters and the forgetting of destroyed keys;
+everything else gets what it needs as an argument.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ from collector.web.sites import Sites
 log = logger(__name__)
 STOP_GRACE_S: Final = 10
 DOOR_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 60.0
 MAX_QUEUED_BYTES: Final = 64 * 2**20
 Flush = tuple[str, dict[tuple[str, str], int]]
 
@@ -131,12 +132,14 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
     app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
     committing = asyncio.create_task(commits.run())
     counting = asyncio.create_task(_count_door(door, unsent, reader))
+    forgetting = asyncio.create_task(_forget_destroyed(keys))
     on_ready()
     _collect_garbage_less()
     await _listen_until_told(app, listening)
     await commits.close()
     await committing
     counting.cancel()
+    forgetting.cancel()
     for _ in range(2):  # what a cancelled flush left, then the rest
         await _flush_door(door, unsent, reader)
 
@@ -217,6 +220,12 @@ def _has_today(keyring: KeyRing) -> Callable[[], Awaitable[str | None]]:
         return None if keyring.root(today) is not None else "day_key_missing"
 
     return check
+
+
+async def _forget_destroyed(keys: DomainKeys) -> None:
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        keys.forget_destroyed()
 
 
 async def _count_door(door: Door, unsent: list[Flush], client: Client) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from collector.configuration import Ga4Settings, MetaSettings, Settings
+from collector.settings import SettingsError
 from collector.store.buffer import StoreUnavailable
 from collector.store.connection import connect_readers, verify
 from collector.store.keyring import KeyRing, KeyRingError, Master
@@ -19,8 +20,8 @@ def problems(settings: Settings, file: Path) -> Iterator[str]:
     yield from _open_secrets(settings, file)
     try:
         sites = Sites(settings).all
-    except ValueError as error:
-        yield f"{error}."
+    except SettingsError as error:
+        yield str(error)
         return
     for site in sites:
         if not site.targets:

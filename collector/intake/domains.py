@@ -73,6 +73,11 @@ class DomainKeys:
         """Whether the root of a period exists."""
         return self._roots.root(key_id) is not None
 
+    def forget_destroyed(self) -> None:
+        """Drop what was derived from roots that are gone: destroyed means gone here too. To be called now and then."""
+        gone = {key_id for key_id, *_ in self._derived if not self.has(key_id)}
+        self._derived = {names: derived for names, derived in self._derived.items() if names[0] not in gone}
+
     def _derive(self, key_id: str, *labels: str) -> Mac:
         derived = self._derived.get((key_id, *labels))
         if derived is None:

@@ -89,11 +89,15 @@ class ConsentApi:
                 [Row(one, choice, lowers=False, siblings=others(one, subjects)) for one in subjects]
             )
             in_effect = all(latest == choice for latest in await self.ledger.latest(subjects))
-            receipt = _receipt(act, found.site, choice, said, now_ms)
-            receipt |= {"gpc": objection is not None, "in_effect": in_effect}
-            await self.ledger.put_receipt(receipt["receipt_id"], orjson.dumps(receipt), self.receipt_seconds)
         except StoreUnavailable:
             raise store_away() from None
+        receipt = _receipt(act, found.site, choice, said, now_ms)
+        receipt |= {"gpc": objection is not None, "in_effect": in_effect}
+        try:
+            await self.ledger.put_receipt(receipt["receipt_id"], orjson.dumps(receipt), self.receipt_seconds)
+        except StoreUnavailable:
+            sentence = "The act is recorded, its receipt is not. Send it again: that changes nothing and gives one."
+            raise Refusal(503, "receipt_unavailable", sentence) from None
         return _json(receipt, 201)
 
     @guarded

@@ -1,14 +1,16 @@
-"""Which site a request belongs to, decided from `Origin`, else `Host`, else a server key; and its CORS answer.
+"""Which site a request belongs to, decided from `Origin`, else `Host`; and its CORS answer.
 
-An Origin that no site allows is refused even if the Host would do: the browser says where the page is from.
+An Origin that no site allows is refused even if the Host would do: the browser says where the page is from. A server
+may post to any site's host and name another site in its body, which it proves with that site's key.
 """
 
 import hmac
 from dataclasses import dataclass
 from typing import Any, Final
 
-from collector.configuration import Settings
+from collector.configuration import Settings, SiteSettings
 from collector.intake.site import Identity, Site, Target
+from collector.settings import SettingsError
 from consent.kinds import KINDS
 from consent.policy import Notice, SitePolicy
 
@@ -34,7 +36,7 @@ class Found:
 
 
 class Sites:
-    """All sites, by origin and by host."""
+    """All sites, by origin and by host. Raises SettingsError if a site's consent policy breaks a rule."""
 
     def __init__(self, settings: Settings) -> None:
         self._by_origin: dict[bytes, Found] = {}
@@ -92,23 +94,29 @@ def _site(settings: Settings, index: int) -> Site:
     said = settings.site[index]
     names = settings.destination if said.destinations is None else said.destinations
     targets = tuple(_target(settings, name) for name in names)
-    policy = SitePolicy(
-        site=said.id,
-        establishment=said.establishment,
-        consent_source=said.consent_source,
-        recipients=frozenset(target.recipient for target in targets),
-        elsewhere=said.elsewhere,
-        choice_max_age_days=said.choice_max_age_days,
-        notices=tuple(Notice(version=one.version, recipients=frozenset(one.recipients)) for one in said.notice),
-        policy_hash=settings.policy_hash,
-    )
     return Site(
         id=said.id,
-        policy=policy,
+        policy=_policy(said, targets, settings.policy_hash),
         targets=targets,
         default_country=said.default_country,
         for_children=said.audience == "children",
     )
+
+
+def _policy(said: SiteSettings, targets: tuple[Target, ...], policy_hash: str) -> SitePolicy:
+    try:
+        return SitePolicy(
+            site=said.id,
+            establishment=said.establishment,
+            consent_source=said.consent_source,
+            recipients=frozenset(target.recipient for target in targets),
+            elsewhere=said.elsewhere,
+            choice_max_age_days=said.choice_max_age_days,
+            notices=tuple(Notice(version=one.version, recipients=frozenset(one.recipients)) for one in said.notice),
+            policy_hash=policy_hash,
+        )
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None
 
 
 def _target(settings: Settings, name: str) -> Target:

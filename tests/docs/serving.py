@@ -4,9 +4,9 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,43 +23,15 @@ from collector.settings import parse
 from collector.store.group_commit import GroupCommit
 from collector.store.keyring import EphemeralKeyRing
 from collector.store.memory import MemoryBuffer
-from collector.store.rows import Row, newest
 from collector.store.sealing import SALT_BYTES, Sealer
 from collector.web.health import Health
 from collector.web.ingest import Ingest
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Sites
-from consent.model import Choice
+from tests.collector.web.whole import MemoryLedger
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-
-
-@dataclass
-class MemoryLedger:
-    """Choices and receipts in dictionaries."""
-
-    choices: dict[bytes, Choice] = field(default_factory=dict)
-    receipts: dict[str, bytes] = field(default_factory=dict)
-
-    async def latest(self, subjects: Sequence[bytes]) -> list[Choice | None]:
-        return [self.choices.get(subject) for subject in subjects]
-
-    async def record(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            self.choices[row.subject] = newest(self.choices.get(row.subject), row)
-
-    async def withdraw(self, subjects: Sequence[bytes], now_ms: int, recipients: Iterable[str]) -> int:
-        nothing = Choice(now_ms, {recipient: frozenset() for recipient in recipients})
-        await self.record([Row(one, nothing, lowers) for one in subjects for lowers in (False, True)])
-        return len(subjects)
-
-    async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
-        assert ttl_s > 0
-        self.receipts.setdefault(receipt_id, receipt)
-
-    async def get_receipt(self, receipt_id: str) -> bytes | None:
-        return self.receipts.get(receipt_id)
 
 
 @dataclass(frozen=True)
@@ -122,7 +94,7 @@ def answers(asked: Sequence[Example]) -> list[Answer]:
 
 
 async def _answers(asked: Sequence[Example]) -> list[Answer]:
-    settings, ring, ledger = settings_of_up(), EphemeralKeyRing(), MemoryLedger()
+    settings, ring, ledger = settings_of_up(), EphemeralKeyRing(), MemoryLedger(MemoryBuffer())
     commits: Any = GroupCommit(_commit_all(MemoryBuffer().append), weigh=len)
     keys, sites, doors = DomainKeys(ring), Sites(settings), Counter[tuple[str, str]]()
     desk = IntakeDesk(

@@ -6,8 +6,7 @@ that a failure. Every test gets a fresh context, so nothing one visitor keeps is
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -78,12 +77,3 @@ def stored_elsewhere(page: Page) -> dict[str, Any]:
         }).filter(([, names]) => names.length))"""
     )
     return found
-
-
-def eventually(question: Callable[[], T | None], seconds: float = 10) -> T:
-    """The first truthy answer within `seconds`; fails with what was asked otherwise."""
-    end = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < end, f"nothing within {seconds} s"
-        time.sleep(0.05)
-    return answer

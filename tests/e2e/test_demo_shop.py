@@ -8,7 +8,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.browser import a_browser, eventually, kept, stored_elsewhere, visitor
+from tests.e2e.browser import a_browser, kept, stored_elsewhere, visitor
+from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 

@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.browser import a_browser, eventually, kept, stored_elsewhere
+from tests.e2e.browser import a_browser, kept, stored_elsewhere
 from tests.e2e.recording_site import Site
 from tests.e2e.sdk_visitor import (
     ACCEPT,
@@ -20,6 +20,7 @@ from tests.e2e.sdk_visitor import (
     settle,
     track,
 )
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.browser
 

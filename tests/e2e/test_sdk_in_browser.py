@@ -5,9 +5,10 @@ from collections import deque
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.browser import a_browser, eventually, kept
+from tests.e2e.browser import a_browser, kept
 from tests.e2e.recording_site import Site
 from tests.e2e.sdk_visitor import ACCEPT, a_page, a_site, decide, settle, track
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -274,3 +274,10 @@ def test_for_people_every_stage_is_shown() -> None:
         assert words in shown, words
     assert "refused (purpose_not_granted)" in shown
     assert '"client_id"' in shown
+
+
+def test_a_consent_policy_that_breaks_a_rule_is_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(CONFIG.replace('establishment = "BE"', 'establishment = "Belgium"'), encoding="utf-8")
+    with pytest.raises(SettingsError, match="establishment must be the ISO country code"):
+        invoke("-", "--config", str(broken), text="{}")

@@ -261,3 +261,22 @@ def _date(day: int) -> str:
     key = period_of_key("day-19700101")
     assert key is not None
     return f"{key.begins.fromordinal(key.begins.toordinal() + day):%Y%m%d}"
+
+
+def test_what_was_derived_from_a_destroyed_root_is_forgotten() -> None:
+    class Ring(EphemeralKeyRing):
+        destroyed = False
+
+        def root(self, key_id: str) -> bytes | None:
+            return None if self.destroyed and key_id.startswith("visitor-") else super().root(key_id)
+
+    ring = Ring()
+    keys = DomainKeys(ring)
+    keys.domain("visitor-20261121", "shop", "ga4")
+    subject = keys.subject("shop")
+    ring.destroyed = True
+    keys.domain("visitor-20261121", "shop", "ga4")  # until it is told to look
+    keys.forget_destroyed()
+    with pytest.raises(KeyMissing):
+        keys.domain("visitor-20261121", "shop", "ga4")
+    assert keys.subject("shop") is subject

@@ -10,6 +10,7 @@ import redis.asyncio as redis
 from collector.intake.record import Record
 from collector.store.buffer import RedisBuffer
 from collector.store.ledger import Ledger
+from collector.store.memory import MemoryBuffer
 from consent.kinds import KINDS
 from consent.model import Purpose, Reason
 from consent.recheck import still_allowed
@@ -243,6 +244,17 @@ async def test_there_is_no_receipt_of_what_was_not_recorded() -> None:
         ledger.is_full = False
         assert (await shop.post(ACT, "/v1/consent")).status == 201
         assert len(ledger.receipts) == 1
+
+
+async def test_a_recorded_act_without_a_receipt_is_not_called_unaccepted() -> None:
+    class NoReceipts(MemoryLedger):
+        put_receipt = AwayLedger.put_receipt
+
+    buffer = MemoryBuffer()
+    async with collector(buffer=buffer, ledger=NoReceipts(buffer)) as shop:
+        answer = await shop.post(ACT, "/v1/consent")
+        assert (answer.status, answer.code) == (503, "receipt_unavailable")
+        assert buffer.choices
 
 
 async def test_a_beacon_may_bring_the_act_as_plain_text(shop: Collector) -> None:
