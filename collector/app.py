@@ -13,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import uvicorn
@@ -129,13 +130,14 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
     )
     sites = Sites(settings)
     health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
-    app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, ledger, keys, health))
+    ingest = Ingest(sites, desk)
+    app = Front(ingest, _cool_routes(settings, sites, desk, ledger, keys, health))
     committing = asyncio.create_task(commits.run())
     counting = asyncio.create_task(_count_door(door, unsent, reader))
     forgetting = asyncio.create_task(_forget_destroyed(keys))
     on_ready()
     _collect_garbage_less()
-    await _listen_until_told(app, listening)
+    await _listen_until_told(app, partial(Protocol, ingest=ingest), listening)
     await commits.close()
     await committing
     counting.cancel()
@@ -162,10 +164,10 @@ def _cool_routes(
     return app
 
 
-async def _listen_until_told(app: ASGIApp, listening: socket.socket) -> None:
+async def _listen_until_told(app: ASGIApp, protocol: Callable[..., Protocol], listening: socket.socket) -> None:
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=protocol,  # type: ignore[arg-type]  # called like the class it makes
         ws="none",
         lifespan="off",
         log_config=None,

@@ -15,6 +15,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +28,10 @@ class QueueFull(Exception):
 
 class CommitFailed(Exception):
     """The commit this item was part of failed; `__cause__` says how. The outcome is unknown."""
+
+
+Done = Callable[[R | CommitFailed], None]
+"""Told once: the result, or why it is unknown."""
 
 
 def one(_item: object) -> int:
@@ -63,7 +68,7 @@ class GroupCommit(Generic[T, R]):
         self._max_weight = max_weight
         self._queue_weight = queue_weight
         self._max_queued_bytes = max_queued_bytes
-        self._queued: deque[tuple[T, asyncio.Future[R], int, int]] = deque()
+        self._queued: deque[tuple[T, Done[R], int, int]] = deque()
         self._weight = 0
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -81,17 +86,24 @@ class GroupCommit(Generic[T, R]):
 
         The future is only the answer: cancelling this call cancels the future, not the commit.
         """
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.put(item, partial(_resolve, answer))
+        return await answer
+
+    def put(self, item: T, done: Done[R]) -> None:
+        """Commit an item and call `done` with its result or failure, from the committer; raises QueueFull at once.
+
+        For those who have no task to wait in: a future and its wake-up cost more than a small commit.
+        """
         weight, size = self._weigh(item), self._size(item)
         if self._closing:
             raise QueueFull("stopping")
         if self._weight + weight > self._queue_weight or self._bytes + size > self._max_queued_bytes:
             raise QueueFull(f"{self._weight} waiting, {self._bytes} bytes")
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queued.append((item, answer, weight, size))
+        self._queued.append((item, done, weight, size))
         self._weight += weight
         self._bytes += size
         self._wake.set()
-        return await answer
 
     async def run(self) -> None:
         """Commit until closed. Cancelling it leaves outcomes unknown and says so to every waiter."""
@@ -116,46 +128,64 @@ class GroupCommit(Generic[T, R]):
         self._abandon(RuntimeError("the committer stopped"))
 
     async def _commit_batch(self) -> None:
-        items, answers = self._take()
+        items, waiting = self._take()
         try:
             results = await self._commit(items)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the waiters must learn of it
-            _fail(answers, error)
+            _fail(waiting, error)
             if isinstance(error, self._away):
                 self._abandon(error)
         except BaseException as error:
-            _fail(answers, error)
+            _fail(waiting, error)
             raise
         else:
             if len(results) != len(items):
-                _fail(answers, RuntimeError(f"{len(results)} results for {len(items)} items"))
-            for answer, result in zip(answers, results, strict=False):
-                if not answer.done():
-                    answer.set_result(result)
+                _fail(waiting, RuntimeError(f"{len(results)} results for {len(items)} items"))
+                return
+            for done, result in zip(waiting, results, strict=True):
+                _tell(done, result)
 
-    def _take(self) -> tuple[list[T], list[asyncio.Future[R]]]:
+    def _take(self) -> tuple[list[T], list[Done[R]]]:
         """What is queued, up to max_weight; at least one item, however heavy."""
         queued, room = self._queued, self._max_weight
         items: list[T] = []
-        answers: list[asyncio.Future[R]] = []
+        waiting: list[Done[R]] = []
         while queued and (queued[0][2] <= room or not items):
-            item, answer, weight, size = queued.popleft()
+            item, done, weight, size = queued.popleft()
             items.append(item)
-            answers.append(answer)
+            waiting.append(done)
             room -= weight
             self._weight -= weight
             self._bytes -= size
-        return items, answers
+        return items, waiting
 
     def _abandon(self, cause: BaseException) -> None:
-        _fail([answer for _, answer, _, _ in self._queued], cause)
+        waiting = [done for _, done, _, _ in self._queued]
         self._queued.clear()
         self._weight = self._bytes = 0
+        _fail(waiting, cause)
 
 
-def _fail(answers: list[asyncio.Future[R]], cause: BaseException) -> None:
-    for answer in answers:
-        if not answer.done():
-            failure = CommitFailed(f"{type(cause).__name__}: {cause}")
-            failure.__cause__ = cause
-            answer.set_exception(failure)
+def _fail(waiting: list[Done[R]], cause: BaseException) -> None:
+    for done in waiting:
+        failure = CommitFailed(f"{type(cause).__name__}: {cause}")
+        failure.__cause__ = cause
+        _tell(done, failure)
+
+
+def _tell(done: Done[R], result: R | CommitFailed) -> None:
+    """One waiter's fault is not the others'."""
+    try:
+        done(result)
+    except Exception as error:  # noqa: BLE001 -- it is the caller's, and said where such faults are said
+        context = {"message": "a waiter of a commit failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _resolve(answer: asyncio.Future[R], result: R | CommitFailed) -> None:
+    if answer.done():
+        return
+    if isinstance(result, CommitFailed):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

@@ -3,8 +3,9 @@
 Errors are `{"error":{"code","message"}}`. 429 and 503 carry Retry-After, so that a client knows when to come back.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -34,6 +35,34 @@ class Refusal(Exception):
         return (JSON, NO_STORE)
 
 
+class Head:
+    """Status and headers of an answer, as ASGI takes them, and as bytes that only lack the length of the body."""
+
+    __slots__ = ("headers", "status", "wire")
+
+    def __init__(self, status: int, headers: RawHeaders) -> None:
+        self.status = status
+        self.headers = tuple(headers)
+        lines = b"".join(b"%b: %b\r\n" % line for line in self.headers)
+        self.wire = b"HTTP/1.1 %d %b\r\n%bcontent-length: " % (status, HTTPStatus(status).phrase.encode(), lines)
+
+
+class Answer(NamedTuple):
+    """A complete response."""
+
+    head: Head
+    body: bytes
+
+
+Reply = Callable[[Answer], None]
+"""Takes the one answer to a request, now or later."""
+
+
+def refusing(refusal: Refusal, cors: RawHeaders = ()) -> Answer:
+    """A refusal as an answer."""
+    return Answer(Head(refusal.status, (*refusal.headers(), *cors)), refusal.body())
+
+
 class ClientGone(Exception):
     """The client closed the connection before its body was complete."""
 
@@ -48,12 +77,21 @@ def keys_away() -> Refusal:
     return Refusal(503, "keys_unavailable", "A key is not available yet; nothing of this request was accepted.")
 
 
+def fault() -> Refusal:
+    """The answer to what nobody foresaw; it says nothing of it."""
+    return Refusal(500, "internal_error", "A fault of ours; it is logged.")
+
+
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Header name to value of an ASGI request."""
+    return joined(scope["headers"])
+
+
+def joined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Header name to value; several lines of one name are joined with commas (RFC 9110, section 5.3).
 
     So two Sec-GPC lines are both heard, and two Origin or Host lines are an origin nobody allowed.
     """
-    lines = scope["headers"]
     headers: dict[bytes, bytes] = dict(lines)
     if len(headers) < len(lines):
         headers = {}
@@ -84,11 +122,11 @@ async def read_body(receive: Receive, declared: bytes | None, limit: int) -> byt
     return bytes(whole)
 
 
-async def send_answer(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
-    """One complete response."""
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
-    await send({"type": "http.response.body", "body": body})
+async def send_answer(send: Send, answer: Answer) -> None:
+    """One complete response, by ASGI."""
+    length = (b"content-length", str(len(answer.body)).encode())
+    await send({"type": "http.response.start", "status": answer.head.status, "headers": [*answer.head.headers, length]})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def results(rows: list[dict[str, Any]]) -> bytes:

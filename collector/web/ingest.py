@@ -1,8 +1,14 @@
-"""`POST /v1/events`: the hot path, a pure ASGI route in front of Starlette.
+"""`POST /v1/events`: the hot path, answered in place where the server can (protocol.py), else as a pure ASGI route.
 
-site? -> media type? -> body -> JSON -> desk (admit, seal, commit) -> 202 with one result per event
+site? -> media type? -> JSON -> desk (admit, seal, commit) -> 202 with one result per event
+
+`begin` runs in one synchronous step up to the commit, and the committer gives the answer: no task, no future, no
+event kept across an await.
 """
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -10,8 +16,23 @@ from starlette.types import Receive, Scope, Send
 from collector.intake.event import NotJson, read_json
 from collector.intake.facts import Facts
 from collector.telemetry import logger
-from collector.web.answers import JSON, NO_STORE, ClientGone, Refusal, headers_of, read_body, results, send_answer
-from collector.web.intake_desk import IntakeDesk
+from collector.web.answers import (
+    JSON,
+    NO_STORE,
+    Answer,
+    ClientGone,
+    Head,
+    Refusal,
+    Reply,
+    fault,
+    headers_of,
+    joined,
+    read_body,
+    refusing,
+    results,
+    send_answer,
+)
+from collector.web.intake_desk import IntakeDesk, Results
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites
 
 log = logger(__name__)
@@ -22,41 +43,83 @@ _Headers = dict[bytes, bytes]
 
 
 class Ingest:
-    """The ASGI application of one route."""
+    """The application of one route."""
 
     def __init__(self, sites: Sites, desk: IntakeDesk) -> None:
         self._sites = sites
         self._desk = desk
+        self._accepted: dict[Found, Head] = {}
+
+    @property
+    def body_bytes(self) -> int:
+        """The largest body `begin` is to be given."""
+        return self._desk.limits.body_bytes
+
+    def begin(self, lines: Sequence[tuple[bytes, bytes]], body: bytes, reply: Reply) -> None:
+        """Answer one request with a complete body, now or when the store has it; never raises on input."""
+        self._begin(joined(lines), body, reply)
+
+    def too_large(self, lines: Sequence[tuple[bytes, bytes]]) -> Answer:
+        """The answer to a body that is larger than `body_bytes`; pages may read it."""
+        try:
+            cors = self._find(joined(lines)).cors
+        except NotAllowed:
+            cors = ()
+        return refusing(Refusal(413, "body_too_large", f"The body is larger than {self.body_bytes} bytes."), cors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; never raises on input."""
-        headers: _Headers = headers_of(scope)
-        cors: RawHeaders = ()
+        """The same by ASGI."""
+        headers = headers_of(scope)
         try:
-            found = self._sites.find(headers.get(b"origin"), headers.get(b"host"))
-            cors = found.cors
-            answer = await self._take(headers, receive, found)
-            await send_answer(send, 202, answer, (JSON, NO_STORE, DURABILITY, *cors))
-        except NotAllowed as no:
-            refusal = Refusal(403, no.code, str(no))
-            await send_answer(send, 403, refusal.body(), (*refusal.headers(), *cors))
-        except Refusal as refusal:
-            await send_answer(send, refusal.status, refusal.body(), (*refusal.headers(), *cors))
+            body = await read_body(receive, headers.get(b"content-length"), self.body_bytes)
+        except Refusal:
+            await send_answer(send, self.too_large(scope["headers"]))
+            return
         except ClientGone:
             return
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._begin(headers, body, lambda answer: None if answered.done() else answered.set_result(answer))
+        await send_answer(send, await answered)
 
-    async def _take(self, headers: _Headers, receive: Receive, found: Found) -> bytes:
+    def _begin(self, headers: _Headers, raw: bytes, reply: Reply) -> None:
+        cors: RawHeaders = ()
+        try:
+            found = self._find(headers)
+            cors = found.cors
+            self._take(headers, raw, found, reply)
+        except NotAllowed as no:
+            reply(refusing(Refusal(403, no.code, str(no)), cors))
+        except Refusal as refusal:
+            reply(refusing(refusal, cors))
+        except Exception as error:
+            log.exception("internal_error", exc_info=error)
+            reply(refusing(fault(), cors))
+
+    def _find(self, headers: _Headers) -> Found:
+        return self._sites.find(headers.get(b"origin"), headers.get(b"host"))
+
+    def _take(self, headers: _Headers, raw: bytes, found: Found, reply: Reply) -> None:
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type not in _MEDIA_TYPES:
             raise Refusal(415, "media_type", "Send application/json, or text/plain from a beacon.")
-        raw = await read_body(receive, headers.get(b"content-length"), self._desk.limits.body_bytes)
         try:
             body = read_json(raw)
-        except NotJson as fault:
-            raise Refusal(400, "not_json", str(fault)) from None
+        except NotJson as no:
+            raise Refusal(400, "not_json", str(no)) from None
+        named = found
         if isinstance(body.json, dict) and "site" in body.json:
-            found = self._sites.named(body.json["site"], headers.get(b"authorization"))
-        return results(await self._desk.take(body, facts_of(headers, found.origin, self._desk.now_ms()), found.site))
+            named = self._sites.named(body.json["site"], headers.get(b"authorization"))
+        facts = facts_of(headers, named.origin, self._desk.now_ms())
+        self._desk.begin(body, facts, named.site, partial(self._tell, found, reply))
+
+    def _tell(self, found: Found, reply: Reply, told: Results | Refusal) -> None:
+        if isinstance(told, Refusal):
+            reply(refusing(told, found.cors))
+            return
+        head = self._accepted.get(found)
+        if head is None:
+            head = self._accepted[found] = Head(202, (JSON, NO_STORE, DURABILITY, *found.cors))
+        reply(Answer(head, results(told)))
 
 
 def facts_of(headers: _Headers, origin: str, now_ms: int) -> Facts:

@@ -3,8 +3,10 @@
 A 2xx follows the fsynced write. An event with nothing to keep needs no write and is answered without the store.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from collector.configuration import LimitsSettings
@@ -22,11 +24,14 @@ from collector.store.ledger import Ledger
 from collector.store.rows import others
 from collector.store.sealing import Sealer
 from collector.telemetry import logger
-from collector.web.answers import Refusal, keys_away, store_away
+from collector.web.answers import Refusal, fault, keys_away, store_away
 
 log = logger(__name__)
 Commits = GroupCommit[list[Append], list[tuple[bool, ...]]]
 Door = Counter[tuple[str, str]]
+Results = list[dict[str, Any]]
+"""One per event of a request, in order."""
+Tell = Callable[[Results | Refusal], None]
 
 
 class IntakeDesk:
@@ -47,25 +52,72 @@ class IntakeDesk:
         self.limits = limits
         self._keys, self._sealer, self._commits = keys, sealer, commits
         self._ledger, self._door = ledger, door
+        self._looking_up: set[asyncio.Task[None]] = set()
 
-    async def take(self, body: Body, facts: Facts, site: Site) -> list[dict[str, Any]]:
+    async def take(self, body: Body, facts: Facts, site: Site) -> Results:
         """One result per event, in order; raises Refusal."""
-        admitted = self._admit(body, facts, site, None)
-        if admitted.wants:
-            admitted = self._admit(body, facts, site, await self._latest(admitted.wants))
+        answered: asyncio.Future[Results | Refusal] = asyncio.get_running_loop().create_future()
+        self.begin(body, facts, site, lambda told: None if answered.done() else answered.set_result(told))
+        told = await answered
+        if isinstance(told, Refusal):
+            raise told
+        return told
+
+    def begin(self, body: Body, facts: Facts, site: Site, tell: Tell) -> None:
+        """Admit a body; `tell` gets one result per event, or the refusal, now or when the store has answered."""
+        try:
+            admitted = self._admit(body, facts, site, None)
+            if admitted.wants:
+                task = asyncio.create_task(self._look_up_first(body, facts, site, admitted.wants, tell))
+                self._looking_up.add(task)
+                task.add_done_callback(self._looking_up.discard)
+            else:
+                self._keep(admitted, facts, site, tell)
+        except Refusal as refusal:
+            tell(refusal)
+
+    async def _look_up_first(self, body: Body, facts: Facts, site: Site, wants: frozenset[bytes], tell: Tell) -> None:
+        try:
+            self._keep(self._admit(body, facts, site, await self._latest(wants)), facts, site, tell)
+        except Refusal as refusal:
+            tell(refusal)
+        except Exception as error:
+            log.exception("internal_error", exc_info=error)
+            tell(fault())
+
+    def _keep(self, admitted: Admitted, facts: Facts, site: Site, tell: Tell) -> None:
+        """Seal and commit what the admissions leave behind; tell what became of them."""
         admissions = admitted.admissions
-        for fault in admitted.faults:
-            log.error("internal_error", exc_info=fault)
+        for unforeseen in admitted.faults:
+            log.error("internal_error", exc_info=unforeseen)
         try:
             appends, places = self._seal(admissions, facts, site)
         except KeyMissing:
             raise keys_away() from None
-        if appends:
-            self._mark_duplicates(admissions, places, await self._commit(appends))
-        rows = [_result(admission) for admission in admissions]
+        told = partial(self._tell, admissions, places, site, tell)
+        if not appends:
+            told([])
+            return
+        try:
+            self._commits.put(appends, told)
+        except QueueFull:
+            raise Refusal(503, "overloaded", "More events are waiting for the store than it may hold.") from None
+
+    def _tell(
+        self,
+        admissions: Sequence[Admission],
+        places: Sequence[int],
+        site: Site,
+        tell: Tell,
+        queued: Sequence[tuple[bool, ...]] | CommitFailed,
+    ) -> None:
+        if isinstance(queued, CommitFailed):
+            tell(store_away())
+            return
+        self._mark_duplicates(admissions, places, queued)
         for admission in admissions:
             self._door[site.id, admission.outcome] += 1
-        return rows
+        tell([_result(admission) for admission in admissions])
 
     def _admit(self, body: Body, facts: Facts, site: Site, latest: Mapping[bytes, Any] | None) -> Admitted:
         try:
@@ -98,14 +150,6 @@ class IntakeDesk:
         try:
             return dict(zip(wanted, await self._ledger.latest(wanted), strict=True))
         except StoreUnavailable:
-            raise store_away() from None
-
-    async def _commit(self, appends: list[Append]) -> list[tuple[bool, ...]]:
-        try:
-            return await self._commits.submit(appends)
-        except QueueFull:
-            raise Refusal(503, "overloaded", "More events are waiting for the store than it may hold.") from None
-        except CommitFailed:
             raise store_away() from None
 
     @staticmethod

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from collector.telemetry import logger
-from collector.web.answers import ClientGone, Refusal, headers_of, read_body
+from collector.web.answers import ClientGone, Refusal, fault, headers_of, read_body
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites, preflight
 
@@ -74,7 +74,7 @@ def answer_http_error(_request: Request, error: Exception) -> Response:
 def answer_fault(_request: Request, error: Exception) -> Response:
     """A fault of ours: logged without what it says, and answered without saying anything."""
     log.error("internal_error", exc_info=error)
-    return refused(Refusal(500, "internal_error", "A fault of ours; it is logged."))
+    return refused(fault())
 
 
 async def allow(request: Request) -> Response:

@@ -26,7 +26,7 @@ class NotAllowed(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object per origin and host
 class Found:
     """The site of a request, the origin its pages have, and the CORS headers to answer with."""
 
