@@ -43,7 +43,7 @@ from collector.web.intake_desk import Door, IntakeDesk
 from collector.web.pixel import Pixel
 from collector.web.protocol import Protocol
 from collector.web.routes import allow, answer_fault, answer_http_error
-from collector.web.sdk import sdk_route
+from collector.web.sdk import sdk_routes
 from collector.web.sites import Sites
 
 log = logger(__name__)
@@ -62,13 +62,13 @@ class Front:
     """The hot route first, everything else in Starlette."""
 
     def __init__(self, ingest: Ingest, rest: ASGIApp) -> None:
-        self._ingest = ingest
+        self.ingest = ingest
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one request."""
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            await self._ingest(scope, receive, send)
+            await self.ingest(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
@@ -153,7 +153,7 @@ def _cool_routes(
         *ConsentApi(desk, ledger, keys, settings.retention.receipt_days * 86_400).routes(),
         Pixel(desk).route(),
         Route("/v1/{rest:path}", allow, methods=["OPTIONS"]),
-        sdk_route(),
+        *sdk_routes(),
         *health.routes(),
     ]
     listen = settings.listen

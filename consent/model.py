@@ -95,7 +95,7 @@ class Choice:
         return Choice(self.decided_ms, granted)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # compared by identity, like the signals it rests on
 class Decision:
     """`granted[recipient]` is the set of purposes; `signals` are the evidence it rests on."""
 

@@ -2,8 +2,7 @@
 
 Its CPU time is what HTTP itself costs on this machine in this run, so that a ratio to it travels better than
 microseconds do. The options are those of `serve`, to the letter; a test compares them. The protocol is uvicorn's own
-httptools: `serve` adds a class to it that joins head and body into one write, which an answer without a body is
-already.
+httptools, of which the protocol of `serve` is a subclass (collector/web/protocol.py).
 """
 
 import asyncio

@@ -19,7 +19,6 @@ from collector.intake.pseudonymise import Told, dedupe_digest, record
 from collector.intake.record import Record
 from collector.intake.site import Site
 from collector.intake.visit import Visit, Visitor
-from consent.kinds import allowed_fields
 from consent.model import Choice
 from consent.signals.site import Statement
 
@@ -57,15 +56,16 @@ def admit(event: Event, facts: Facts, site: Site, visit_of: Callable[[Event], Vi
     admission.is_known = visit.visitor.is_known
     admission.digest = dedupe_digest(visit.visitor, event)
     told = Told(event, facts, site)
-    for target, draft in visit.drafts:
+    for step, draft in visit.drafts:
+        name = step.target.name
         if not isinstance(draft, Record):
-            admission.destinations[target.name] = f"skipped:{draft}"
-        elif told.occurred_ms < facts.received_ms - target.max_age_ms:
-            admission.destinations[target.name] = f"skipped:{Skipped.TOO_OLD}"
+            admission.destinations[name] = f"skipped:{draft}"
+        elif told.occurred_ms < facts.received_ms - step.target.max_age_ms:
+            admission.destinations[name] = f"skipped:{Skipped.TOO_OLD}"
         else:
-            allowed = allowed_fields(target.kind, visit.heard.decision.granted[target.recipient])
-            admission.records.append(record(draft, told, target, allowed))
-            admission.destinations[target.name] = QUEUED
+            begun = draft.another() if visit.is_shared else draft
+            admission.records.append(record(begun, told, step.target, step.allowed))
+            admission.destinations[name] = QUEUED
     _conclude(admission, visit.heard.statement, visit.visitor)
     return admission
 

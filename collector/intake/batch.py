@@ -6,9 +6,10 @@ caller runs a second pass over the same bytes with the answers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
+
+import msgspec
 
 from collector.intake.admit import Admission, admit
 from collector.intake.domains import DomainKeys, KeyMissing
@@ -32,8 +33,7 @@ class TooManyEvents(BadBatch):
     """More events than [limits] batch_events."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """One admission per event, what should not have happened (for the log), and what the ledger is needed for."""
 
     admissions: list[Admission]
@@ -42,8 +42,7 @@ class Admitted:
     """References to look up before these admissions count; empty if they stand."""
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What the events of one request share, and what was found out about its visitors."""
 
     facts: Facts
@@ -55,9 +54,9 @@ class Batch:
     latest: Latest | None
     alone: bool
     heard: Heard | None = None
-    visits: dict[tuple[Any, ...], Visit] = field(default_factory=dict)
-    wants: set[bytes] = field(default_factory=set)
-    faults: list[Exception] = field(default_factory=list)
+    visits: dict[tuple[Any, ...], Visit] = {}
+    wants: set[bytes] = set()
+    faults: list[Exception] = []
 
     def visit_of(self, event: Event) -> Visit:
         """The visit this event belongs to; events that say the same of visitor and consent share one."""
@@ -69,6 +68,7 @@ class Batch:
         if visit is None:
             visit = self._new_visit(event)
             if visit.visitor.is_known:
+                visit.is_shared = True
                 self.visits[key] = visit
         return visit
 

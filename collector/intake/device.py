@@ -104,10 +104,15 @@ def coarse_device(user_agent: str, language: str) -> dict[str, str]:
     """GA4's `device`: category, operating_system(_version), browser(_version), language; unknown parts left out.
 
     category is desktop, mobile or tablet; versions are majors; language is the primary tag ("nl-BE" is "nl",
-    of an Accept-Language header the first).
+    of an Accept-Language header the first). The same answer is given again and must not be changed.
     """
-    device = dict(_described(user_agent[:_MAX_LENGTH]))
-    if primary := primary_language(language):
+    return _coarse(user_agent[:_MAX_LENGTH], language[:_MAX_LANGUAGE])
+
+
+@lru_cache(maxsize=_MEMO)
+def _coarse(user_agent: str, language: str) -> dict[str, str]:
+    device = dict(_described(user_agent))
+    if primary := _primary(language):
         device["language"] = primary
     return device
 
@@ -133,7 +138,6 @@ def _declares_itself(user_agent: str) -> bool:
     return _DECLARED_BOT.search(user_agent) is not None
 
 
-@lru_cache(maxsize=_MEMO)
 def _described(user_agent: str) -> tuple[tuple[str, str], ...]:
     system, system_version = _first(_OPERATING_SYSTEMS, user_agent)
     browser, browser_version = _first(_BROWSERS, user_agent)

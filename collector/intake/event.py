@@ -163,9 +163,12 @@ class Body(msgspec.Struct, frozen=True, gc=False):
 def read_json(body: bytes) -> Body:
     """The body as plain JSON; raises NotJson."""
     try:
-        return Body(orjson.loads(body), b"\\u0000" in body, b"@" in body or b"\\u0040" in body or b"%40" in body)
+        said = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the body is not valid JSON: {error.msg} at character {error.pos}") from error
+    escapes = b"\\" in body  # one byte is looked for at ten times the speed of six, and most bodies have none
+    holds_at = b"@" in body or (escapes and b"\\u0040" in body) or (b"%" in body and b"%40" in body)
+    return Body(said, escapes and b"\\u0000" in body, holds_at)
 
 
 def read_event(raw: Any, body: Body) -> Event:

@@ -1,6 +1,6 @@
 """What was said about consent for an event, and what follows: every signal read once, then the decision."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ def hear(said: Any, facts: Facts, site: Site, latest: Iterable[Choice | None] = 
     policy, now_ms = site.policy, facts.received_ms
     statement = site_signal.read(said, policy, now_ms)
     choice_ids = site_signal.choice_ids(said)
-    said = said if isinstance(said, Mapping) else {}
+    said = said if isinstance(said, dict) else {}
     objection = gpc.read(facts.sec_gpc, said)
     if objection is not None and statement is not None:
         statement = statement.less(objection)

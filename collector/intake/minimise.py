@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 MASK: Final = "(redacted)"
+_SCHEME: Final = re.compile("https?://", re.IGNORECASE)
 _AT: Final = re.compile("@|%(?:25)*40")  # %2540 after one redirect too many
 _WORD: Final = re.compile(r"[^\s<>\"'(),;:/?&=]+")
 _FBCLID: Final = re.compile(r"[?&]fbclid=([\w-]{8,500})(?:[&#]|$)")
@@ -51,10 +52,10 @@ def split(url: str | None) -> Address:
     if not url:
         return "", ""
     head, _, query = url.partition("#")[0].partition("?")
-    scheme, separator, rest = head.partition("://")
-    if not separator or scheme.lower() not in ("http", "https"):
+    if not head.startswith(("https://", "http://")) and not _SCHEME.match(head):
         return "", ""
-    if "@" in rest or "%" in rest:
+    if "@" in head or "%" in head:
+        scheme, _, rest = head.partition("://")
         authority, slash, path = rest.partition("/")
         path = "/".join(MASK if _AT.search(part) else part for part in path.split("/"))
         return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}", query

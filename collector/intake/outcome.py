@@ -10,6 +10,8 @@ from typing import NamedTuple
 class Outcome(StrEnum):
     """What became of one event at the door."""
 
+    __hash__ = str.__hash__  # an Enum's own is Python code, and each event is counted under its outcome
+
     ACCEPTED = "accepted"
     REFUSED = "refused"
     DUPLICATE = "duplicate"

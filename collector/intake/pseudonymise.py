@@ -8,11 +8,8 @@ Rules
    vendor and never called a pseudonym.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
-
-import msgspec
 
 from collector.intake import match_keys, minimise
 from collector.intake.event import Event, User
@@ -22,14 +19,12 @@ from collector.intake.site import Site, Target
 from collector.intake.visit import Visitor
 from consent.kinds import Allowed, Kind
 
-DIGEST_BYTES: Final = 10
 _RECIPES: Final = {"meta": match_keys.meta, "google": match_keys.google}
 
 
 def dedupe_digest(visitor: Visitor, event: Event) -> bytes:
     """10 keyed bytes of site (its key), subject and event id: what makes this event itself."""
-    text = visitor.subjects[0] + (event.event_id or "").encode()
-    return hashlib.blake2b(text, digest_size=DIGEST_BYTES, key=visitor.subject_key.key).digest()
+    return visitor.subject_key.brief(visitor.subjects[0] + (event.event_id or "").encode())
 
 
 class Told:
@@ -42,37 +37,40 @@ class Told:
         self.event = event
         self.site = site
         self.occurred_ms = facts.received_ms if event.occurred_ms is None else event.occurred_ms
-        self.url = minimise.first(page.url, facts.referer, f"{facts.origin}/")
+        self.url = minimise.split(page.url)
+        if not self.url[0]:
+            self.url = minimise.first(facts.referer, f"{facts.origin}/")
         self.referrer = minimise.split(page.referrer)
         self.engagement_ms = _engagement(event.properties)
         self.title = minimise.text(title) if event.mentions_at else title
         self.is_plain = not event.mentions_at and minimise.is_plain(event.properties)
 
 
-def record(draft: Record, told: Told, target: Target, allowed: Allowed) -> Record:
-    """What one destination may have of one event. The draft exists only where a decision allowed it."""
+def record(made: Record, told: Told, target: Target, allowed: Allowed) -> Record:
+    """What one destination may have of one event, made of a draft that is the event's own.
+
+    There is a draft only where a decision allows it.
+    """
     row, event = target.row, told.event
-    made = msgspec.structs.replace(
-        draft,
-        event_id=event.event_id or "",
-        name=event.name,
-        occurred_ms=told.occurred_ms,
-        engagement_ms=told.engagement_ms,
-        page_url=minimise.joined(told.url, row.query),
-        page_referrer=minimise.joined(told.referrer, row.query),
-        page_title=told.title,
-        properties=_properties(told, row),
-    )
+    url, keep = event.page.url, row.query
+    made.event_id = event.event_id or ""
+    made.name = event.name
+    made.occurred_ms = told.occurred_ms
+    made.engagement_ms = told.engagement_ms
+    made.page_url = minimise.joined(told.url, keep)
+    made.page_referrer = minimise.joined(told.referrer, keep)
+    made.page_title = told.title
+    made.properties = _properties(told, row)
     if event.user is not None and row.match_keys and allowed.match_keys:
         made.match_keys = _match_keys(event.user, row.match_keys, told.site.default_country)
-    if allowed.click_ids and not made.fbc and event.page.url:
-        made.fbc = minimise.click_id(event.page.url, min(told.occurred_ms, made.received_ms))
+    if url and allowed.click_ids and not made.fbc:
+        made.fbc = minimise.click_id(url, min(told.occurred_ms, made.received_ms))
     return made
 
 
 def _engagement(properties: Mapping[str, Any]) -> int:
     stated = properties.get("engagement_time_msec")
-    return max(int(stated), 1) if isinstance(stated, int | float) else 1
+    return max(int(stated), 1) if isinstance(stated, (int, float)) else 1
 
 
 def _properties(told: Told, row: Kind) -> dict[str, Any]:

@@ -57,6 +57,11 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     fbp: str = ""
     fbc: str = ""
 
+    def another(self) -> "Record":
+        """A copy that may be changed; lists and dicts are shared."""
+        copy: Record = self.__copy__()  # type: ignore[attr-defined]  # every Struct has it
+        return copy
+
     def __repr__(self) -> str:
         return f"Record({self.destination!r}, <redacted>)"
 

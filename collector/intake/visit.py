@@ -19,8 +19,8 @@ from collector.intake.outcome import Skipped
 from collector.intake.periods import period_of, quarter_of
 from collector.intake.record import Record
 from collector.intake.site import Identity, Site, Target
-from consent.kinds import allowed_fields
-from consent.model import NOTHING, Purposes, Reason, Regime
+from consent.kinds import Allowed, allowed_fields
+from consent.model import NOTHING, Decision, Reason
 
 SUBJECT_BYTES: Final = 16
 
@@ -49,57 +49,56 @@ class Visitor:
         self.best = event.client_id or next(iter(choice_ids), None) or self.user_id or event.event_id or ""
 
 
+class Step(msgspec.Struct, frozen=True):
+    """What one decision means for one destination: the record to begin with, or why there is none."""
+
+    target: Target
+    refusal: Reason | Skipped | None
+    allowed: Allowed
+    prototype: Record
+
+
 class Visit:
     """A visitor, what was heard of them, and a draft record (or a reason) per destination of the site."""
 
-    __slots__ = ("drafts", "heard", "visitor")
+    __slots__ = ("drafts", "heard", "is_shared", "visitor")
 
     def __init__(
         self, event: Event, visitor: Visitor, facts: Facts, site: Site, heard: Heard, keys: DomainKeys
     ) -> None:
+        self.is_shared = False
         self.visitor = visitor
         self.heard = heard
-        period = period_of(heard.choice_id, facts.received_ms)
-        if not keys.has(period):
-            # Chosen before this key ring existed: the quarter's root, and it stays that.
-            period = quarter_of(facts.received_ms)
-        self.drafts: list[tuple[Target, Record | Reason | Skipped]] = [
-            (target, self._draft(event, facts, site, target, keys, period)) for target in site.targets
-        ]
+        self.drafts: list[tuple[Step, Record | Reason | Skipped]] = []
+        told: _Told | None = None
+        for step in _steps(site, heard.decision):
+            if step.refusal is not None:
+                self.drafts.append((step, step.refusal))
+                continue
+            if told is None:
+                told = _Told(event, facts, heard, keys)
+            self.drafts.append((step, self._draft(step, told, site, keys)))
 
-    def _draft(
-        self, event: Event, facts: Facts, site: Site, target: Target, keys: DomainKeys, period: str
-    ) -> Record | Reason | Skipped:
-        decision = self.heard.decision
-        if not decision.allows(target.recipient, target.required):
-            return decision.why_not(target.recipient, target.required)
-        if site.for_children and target.advertises:
-            return Skipped.CHILDREN
-        granted = decision.granted.get(target.recipient, NOTHING)
-        context = event.context
-        language = context.language or facts.language
-        user_agent = context.user_agent or facts.user_agent
-        allowed = allowed_fields(target.kind, granted)
-        opt_in = decision.regime is Regime.OPT_IN
-        draft = msgspec.structs.replace(
-            _prototype(target, site.id, granted, opt_in, decision.policy_hash),
-            received_ms=facts.received_ms,
-            subjects=self.visitor.subjects,
-            language=primary_language(language),
-            country=self.heard.country,
-        )
-        key = keys.domain(period, site.id, target.name)
+    def _draft(self, step: Step, told: "_Told", site: Site, keys: DomainKeys) -> Record | Skipped:
+        target, allowed, visitor = step.target, step.allowed, self.visitor
+        draft = step.prototype.another()
+        draft.received_ms = told.received_ms
+        draft.subjects = visitor.subjects
+        draft.language = primary_language(told.language)
+        draft.country = self.heard.country
+        key = keys.domain(told.period, site.id, target.name)
         if target.kind == "ga4":
-            draft.device = coarse_device(user_agent, language)
-            if not self._identify_for_ga4(draft, event, target, key):
+            draft.device = coarse_device(told.user_agent, told.language)
+            if not self._identify_for_ga4(draft, told.event, target, key):
                 return Skipped.NO_CLIENT_ID
         if target.sends_external_id:
-            draft.external_id = key.digest(f"external\0{self.visitor.user_id or self.visitor.best}").hex()
+            draft.external_id = key.digest(f"external\0{visitor.user_id or visitor.best}").hex()
         if allowed.click_ids:
+            context = told.event.context
             draft.fbp = minimise.browser_id(context.fbp)
             draft.fbc = minimise.click_cookie(context.fbc)
         if allowed.user_agent:
-            draft.user_agent = user_agent
+            draft.user_agent = told.user_agent
         return draft
 
     def _identify_for_ga4(self, draft: Record, event: Event, target: Target, key: Mac) -> bool:
@@ -121,15 +120,42 @@ class Visit:
         return True
 
 
+class _Told:
+    """What the first event and its request tell of the visitor, for all destinations."""
+
+    __slots__ = ("event", "language", "period", "received_ms", "user_agent")
+
+    def __init__(self, event: Event, facts: Facts, heard: Heard, keys: DomainKeys) -> None:
+        context = event.context
+        self.event = event
+        self.received_ms = facts.received_ms
+        self.language = context.language or facts.language
+        self.user_agent = context.user_agent or facts.user_agent
+        self.period = period_of(heard.choice_id, facts.received_ms)
+        if not keys.has(self.period):
+            # Chosen before this key ring existed: the quarter's root, and it stays that.
+            self.period = quarter_of(facts.received_ms)
+
+
 def _ten_digits(digest: bytes) -> int:
     return 1_000_000_000 + int.from_bytes(digest, "big") % 1_147_483_647
 
 
-@lru_cache(maxsize=512)
-def _prototype(target: Target, site_id: str, granted: Purposes, opt_in: bool, policy_hash: str) -> Record:  # noqa: FBT001
-    """What all records share that go to one target under one decision. Copied, never changed."""
-    return Record(
-        site=site_id,
+@lru_cache(maxsize=1024)
+def _steps(site: Site, decision: Decision) -> tuple[Step, ...]:
+    """A decision is made once for all who say the same, and so is what follows from it."""
+    return tuple(_step(site, target, decision) for target in site.targets)
+
+
+def _step(site: Site, target: Target, decision: Decision) -> Step:
+    granted = decision.granted.get(target.recipient, NOTHING)
+    refusal: Reason | Skipped | None = None
+    if not decision.allows(target.recipient, target.required):
+        refusal = decision.why_not(target.recipient, target.required)
+    elif site.for_children and target.advertises:
+        refusal = Skipped.CHILDREN
+    prototype = Record(  # copied, never changed
+        site=site.id,
         destination=target.name,
         kind=target.kind,
         recipient=target.recipient,
@@ -138,6 +164,7 @@ def _prototype(target: Target, site_id: str, granted: Purposes, opt_in: bool, po
         occurred_ms=0,
         received_ms=0,
         granted=sorted(purpose.value for purpose in granted),
-        regime=Regime.OPT_IN if opt_in else Regime.OPT_OUT,  # a bool, because a StrEnum's hash is Python code
-        policy_hash=policy_hash,
+        regime=decision.regime,
+        policy_hash=decision.policy_hash,
     )
+    return Step(target, refusal, allowed_fields(target.kind, granted), prototype)

@@ -27,7 +27,7 @@ class Append(msgspec.Struct):
 
 def sealed_bytes(items: Sequence[Append]) -> int:
     """What appends weigh in memory, near enough: the bytes of their sealed records."""
-    return sum(len(sealed) for item in items for _, sealed in item.sealed)
+    return sum([len(sealed) for item in items for _, sealed in item.sealed])
 
 
 @dataclass(slots=True)

@@ -10,11 +10,13 @@ from typing import Any
 
 from collector.store import keyspace
 from collector.store.entry import Append, Dead, Entry, Fate, Retry, counter
-from collector.store.rows import argument, encode
+from collector.store.rows import argument, granted_text
+from consent.model import Choice
 
 Found = list[tuple[bytes, dict[bytes, bytes]]]
 """Stream entries as the client gives them; an entry deleted meanwhile has no fields."""
 
+_MOST_GRANTED = 1024
 _PARTS_OF_PAST = 2  # attempt and received_ms
 _MOST_IDS = 1000  # per command in a script: Lua unpacks no more than 8000 values
 
@@ -32,7 +34,8 @@ class AppendPacking:
             keyspace.counters(shard),
             keyspace.destinations(shard),
         ]
-        self._shapes: dict[tuple[str, ...], str] = {}
+        self._shapes: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._granted: dict[int, tuple[Any, str]] = {}
 
     def pack(self, items: Iterable[Append], dedupe_ms: int) -> tuple[list[bytes], list[Any]]:
         """Keys and arguments as append.lua describes them."""
@@ -43,12 +46,12 @@ class AppendPacking:
         choice, said = None, ""
         for item in items:
             if item.sealed:
-                shape = (item.site, *[name for name, _ in item.sealed])
-                events += (item.digest, self._shapes.get(shape) or self._learn(shape))
-                events += [sealed for _, sealed in item.sealed]
+                names, sealed = zip(*item.sealed, strict=True)
+                shape = (item.site, names)
+                events += (item.digest, self._shapes.get(shape) or self._learn(shape), *sealed)
             for row in item.rows:
                 if row.choice is not choice:  # events of one visitor share theirs
-                    choice, said = row.choice, encode(row.choice)
+                    choice, said = row.choice, self._encoded(row.choice)
                 text = argument(row, said)
                 if last.get(row.subject) != text:
                     last[row.subject] = text
@@ -58,8 +61,18 @@ class AppendPacking:
         head = (dedupe_ms, len(self._names), *self._names, len(texts), *lives)
         return [*self._keys, *subjects], [*head, *texts, *events]
 
-    def _learn(self, shape: tuple[str, ...]) -> str:
-        site, *names = shape
+    def _encoded(self, choice: Choice) -> str:
+        """The text of a row. Visitors who said the same share what is granted, so its text is remembered with it."""
+        granted = choice.granted
+        known = self._granted.get(id(granted))
+        if known is None or known[0] is not granted:
+            if len(self._granted) >= _MOST_GRANTED:
+                self._granted.clear()
+            known = self._granted[id(granted)] = granted, granted_text(granted)
+        return f"{choice.decided_ms}|{known[1]}"
+
+    def _learn(self, shape: tuple[str, tuple[str, ...]]) -> str:
+        site, names = shape
         for name in names:
             if name not in self._names:
                 self._names.append(name)

@@ -13,7 +13,7 @@ Which holds (the same table in scripts/ledger.lua, tested against the same fixtu
    identifier reach the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
@@ -59,8 +59,12 @@ def _purposes(bits: int) -> Purposes:
 
 def encode(choice: Choice) -> str:
     """The text of a row."""
-    granted = ",".join(f"{_name(who)}={_bits(what)}" for who, what in sorted(choice.granted.items()))
-    return f"{choice.decided_ms}|{granted}"
+    return f"{choice.decided_ms}|{granted_text(choice.granted)}"
+
+
+def granted_text(granted: Mapping[Recipient, Purposes]) -> str:
+    """The part of a row that says what is granted to whom."""
+    return ",".join(f"{_name(who)}={_bits(what)}" for who, what in sorted(granted.items()))
 
 
 def argument(row: Row, said: str) -> str:

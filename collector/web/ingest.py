@@ -38,7 +38,7 @@ from collector.web.sites import Found, NotAllowed, RawHeaders, Sites
 log = logger(__name__)
 PATH: Final = "/v1/events"
 DURABILITY: Final = (b"sluis-durability", b"fsync")
-_MEDIA_TYPES: Final = (b"application/json", b"text/plain")
+_MEDIA_TYPES: Final = (b"text/plain;charset=UTF-8", b"application/json", b"text/plain")  # browsers write the first
 _Headers = dict[bytes, bytes]
 
 
@@ -99,8 +99,8 @@ class Ingest:
         return self._sites.find(headers.get(b"origin"), headers.get(b"host"))
 
     def _take(self, headers: _Headers, raw: bytes, found: Found, reply: Reply) -> None:
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type not in _MEDIA_TYPES:
+        media_type = headers.get(b"content-type", b"")
+        if media_type not in _MEDIA_TYPES and media_type.partition(b";")[0].strip().lower() not in _MEDIA_TYPES:
             raise Refusal(415, "media_type", "Send application/json, or text/plain from a beacon.")
         try:
             body = read_json(raw)

@@ -132,7 +132,7 @@ class IntakeDesk:
     def _seal(self, admissions: Sequence[Admission], facts: Facts, site: Site) -> tuple[list[Append], list[int]]:
         appends: list[Append] = []
         places: list[int] = []
-        written: set[tuple[Any, ...]] = set()
+        written: set[tuple[int, int]] = set()
         for place, admission in enumerate(admissions):
             rows = _rows(admission, written)
             if not admission.records and not rows:
@@ -167,7 +167,7 @@ class IntakeDesk:
                 admission.outcome, admission.reason = Outcome.DUPLICATE, "event_id_seen"
 
 
-def _rows(admission: Admission, written: set[tuple[Any, ...]]) -> tuple[Row, ...]:
+def _rows(admission: Admission, written: set[tuple[int, int]]) -> tuple[Row, ...]:
     """Ledger rows of one event; a batch writes one and the same act of a visitor once.
 
     Each row knows the others' references, so that a withdrawal that names one identifier reaches the rest.
@@ -180,14 +180,8 @@ def _rows(admission: Admission, written: set[tuple[Any, ...]]) -> tuple[Row, ...
     if said in written:
         return ()
     written.add(said)
-    rows = []
-    for subject in subjects:
-        siblings = others(subject, subjects)
-        mark = (subject, id(act), siblings)
-        if mark not in written:
-            written.add(mark)
-            rows.append(Row(subject, act, admission.lowers, siblings, brief=not admission.is_known))
-    return tuple(rows)
+    brief = not admission.is_known
+    return tuple([Row(one, act, admission.lowers, others(one, subjects), brief) for one in subjects])
 
 
 def _result(admission: Admission) -> dict[str, Any]:

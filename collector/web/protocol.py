@@ -87,6 +87,7 @@ class Protocol(HttpToolsProtocol):
         self._ingest = ingest
         self._most = ingest.body_bytes
         self._exchange: Exchange | None = None
+        self._expects = False
         self._unanswered = 0
         self._answered_s = 0.0
         self._idling: asyncio.TimerHandle | None = None
@@ -108,8 +109,15 @@ class Protocol(HttpToolsProtocol):
         """A request begins; what ASGI needs to know of it is only made if ASGI gets it."""
         self._unanswered += 1
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
+        self._expects = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Another header; names are lower case from here on."""
+        name = name.lower()
+        if name == b"expect":
+            self._expects = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Decide who answers: the ingest in place, or uvicorn and ASGI."""
@@ -118,10 +126,11 @@ class Protocol(HttpToolsProtocol):
             self.cycle = self._exchange  # type: ignore[assignment]  # what uvicorn asks of a cycle, it has
             return
         self._exchange = None
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
 
     def _is_plain(self) -> bool:
@@ -132,7 +141,7 @@ class Protocol(HttpToolsProtocol):
             and parser.get_http_version() == _PLAIN
             and parser.should_keep_alive()
             and not parser.should_upgrade()
-            and not self.expect_100_continue
+            and not self._expects
             and not self.flow.write_paused
         )
 

@@ -13,7 +13,7 @@ Rules
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, lru_cache, reduce
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ MAX_AHEAD_MS: Final = 5 * 60 * 1000
 MAX_ID: Final = 256
 DAY_MS: Final = 24 * 60 * 60 * 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _LARGEST_VERSION: Final = 2**53  # the integers every JSON reader agrees on
 _UNKNOWN_VERSION: Final = "(unreadable)"
 _ABSENT: Final = object()
@@ -113,7 +112,7 @@ def choice_ids(said: Any) -> tuple[str, ...]:
     if isinstance(said, _Both):
         batch, event = map(choice_ids, said.parts)
         return tuple(dict.fromkeys(event + batch))
-    choice_id = said.get("choice_id") if isinstance(said, Mapping) else None
+    choice_id = said.get("choice_id") if isinstance(said, dict) else None
     return (choice_id,) if choice_id and _names_its_choice(choice_id) else ()
 
 
@@ -127,7 +126,10 @@ def read_moment(value: Any) -> int | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return None if moment.tzinfo is None else (moment - _EPOCH) // _MILLISECOND
+    if moment.tzinfo is None:
+        return None
+    since = moment - _EPOCH
+    return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def _is_page(policy: SitePolicy) -> bool:
@@ -162,7 +164,7 @@ def _sorted_out(answers: _Answers) -> tuple[Purposes, Purposes]:
 
 def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | None:
     """What `recipients` denies to each configured recipient it lists; None if the statement cannot be read."""
-    if not isinstance(raw, Mapping) or not _names_its_choice(raw.get("choice_id")):
+    if not isinstance(raw, dict) or not _names_its_choice(raw.get("choice_id")):
         return None
     named = raw.get("recipients")
     if named is None:
