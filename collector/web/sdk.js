@@ -1,4 +1,4 @@
-// Sluis browser SDK: track, page, consent, withdraw, choice. Explained, with its reasons, in docs/sdk.md.
+// Sluis browser SDK: track, page, consent, withdraw, choice, signals. Explained, with its reasons, in docs/sdk.md.
 // Rules: before a choice only the choice is read. After a refusal nothing is sent. An identifier exists only
 // while its purpose is granted. The choice is read afresh each time, so another tab's withdrawal counts here too.
 (() => {
@@ -13,6 +13,9 @@
   let queue = [];
   let flying = [];
   let click, here, referrer;
+  // What an adapter heard from a consent platform: it goes along with every statement and is never stored. While it is
+  // null sending waits, 2 s at most or until the page is left; while it is false, as long as the platform's question is open.
+  let heard = document.querySelector("[src*=sluis-cmp]") ? null : {};
   let visible = 0;
   let since = performance.now();
 
@@ -72,21 +75,23 @@
     session_id: measures(c) ? session_id || session(c, event.timestamp) : undefined,
     context: { language: navigator.language, ...(advertises(c) && { fbp: fbp(), fbc: fbc() }) },
   });
+  const stated = (c) => ({ ...c, ...heard, gpc: gpc() });
   const next = (leaving) => {
     const c = choice();
     const untold = stored()?.u;
     if (c && !accepts(c)) queue = [];
+    if (heard === false || (!heard && !leaving)) return;
     if (untold && !leaving) {
       return {
         path: "consent",
-        body: { ...c, gpc: gpc(), ...untold, client_id: client(c) },
+        body: { ...stated(c), ...untold, client_id: client(c) },
         done: () => choice()?.decided_at === c.decided_at && keepChoice({ c }, Date.parse(c.decided_at)),
       };
     }
     const events = queue.filter((event) => !flying.includes(event)).slice(0, 20);
     return c && events.length && {
       path: "events",
-      body: { events: events.map((event) => dressed(c, event)), consent: { ...c, gpc: gpc() } },
+      body: { events: events.map((event) => dressed(c, event)), consent: stated(c) },
       events,
       done: () => (queue = queue.filter((event) => !events.includes(event))),
     };
@@ -186,13 +191,17 @@
     track("page_view");
   };
   const keepChoice = (kept, at) => keepJson(CHOICE, kept, 183 - (Date.now() - at) / 864e5);
-  const consent = ({ language = document.documentElement.lang || navigator.language, ui_version, ...c }) => {
+  const consent = ({
+    language = document.documentElement.lang || navigator.language,
+    ui_version,
+    decided_at = new Date().toISOString(),
+    ...c
+  }) => {
     if (!accepts(c)) return withdraw(c.notice_version);
-    const decided_at = new Date().toISOString();
     const choice_id = choice()?.choice_id || `${decided_at.slice(0, 10).replace(/-/g, "")}.${random()}`;
     c = { ...c, origin: "choice", decided_at, choice_id };
-    keepChoice({ c, u: { language, ui_version } }, Date.now());
-    clean(c);
+    keepChoice({ c, u: { language, ui_version } }, Date.parse(decided_at));
+    clean(choice());
     post();
   };
   const withdraw = (notice) => {
@@ -207,7 +216,12 @@
     return erase();
   };
 
-  window.sluis = { track, page, consent, withdraw, choice };
+  const signals = (said) => {
+    heard = said;
+    post();
+  };
+
+  window.sluis = { track, page, consent, withdraw, choice, signals };
   addEventListener("pagehide", leave);
   addEventListener("pageshow", (event) => event.persisted && auto && page());
   document.addEventListener("visibilitychange", () => {
@@ -229,6 +243,7 @@
   erase();
   arrived();
   if (auto) track("page_view");
+  setTimeout(() => heard === null && signals({}), 2e3);
   const run = ([name, ...args]) => window.sluis[name](...args);
   (window.sluisQueue || []).forEach(run);
   window.sluisQueue = { push: run };

@@ -1,7 +1,7 @@
-"""`GET /sluis.js`: the browser SDK, `sdk.js` without its comments and blank space.
+"""`GET /sluis.js` and `GET /sluis-cmp.js`: the browser SDK and its adapter for consent platforms, without comments.
 
 Rules: what is served is derived from the readable source by removing only comment lines and white space outside
-string literals, so that anyone can compare the two; it stays within 3 KB gzipped (tested).
+string literals, so that anyone can compare the two; each stays within 3 KB gzipped (tested).
 """
 
 import re
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from collector.web.files import fixed_file
 
 SOURCE = Path(__file__).with_name("sdk.js")
+CMP_SOURCE = Path(__file__).with_name("sdk_cmp.js")
 _LITERAL = re.compile(r'("[^"\n]*"|`[^`\n]*`)')
 _COMMENT = re.compile(r"^\s*//.*\n", re.MULTILINE)
 _AROUND_PUNCTUATION = re.compile(r"\s*([=<>!&|?:;,(){}\[\]+*%-])\s*")
@@ -30,10 +31,18 @@ def squeezed(source: str) -> str:
 
 def sdk_route() -> Route:
     """The route of the SDK; browsers may keep it for an hour and ask again with its ETag."""
-    content = squeezed(SOURCE.read_text("utf-8")).encode()
+    return _script("/sluis.js", SOURCE)
+
+
+def sdk_routes() -> list[Route]:
+    """The routes of all scripts for a site's pages."""
+    return [sdk_route(), _script("/sluis-cmp.js", CMP_SOURCE)]
+
+
+def _script(path: str, source: Path) -> Route:
     return fixed_file(
-        "/sluis.js",
-        content,
+        path,
+        squeezed(source.read_text("utf-8")).encode(),
         "text/javascript",
         {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"},
     )
