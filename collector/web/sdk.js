@@ -13,8 +13,8 @@
   let queue = [];
   let flying = [];
   let click, here, referrer;
-  // What an adapter heard from a consent platform: it goes along with every statement and is never stored. While it is
-  // null sending waits, 2 s at most or until the page is left; while it is false, as long as the platform's question is open.
+  // What an adapter heard from a consent platform goes along with every statement and is never stored. While it is
+  // null sending waits, 2 s at most or until the page is left; while it is false, until the adapter says more.
   let heard = document.querySelector("[src*=sluis-cmp]") ? null : {};
   let visible = 0;
   let since = performance.now();

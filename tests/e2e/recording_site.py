@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from collector.web.sdk import SOURCE, squeezed
+from collector.web.sdk import CMP_SOURCE, SOURCE, squeezed
 
 PAGE = """<!doctype html><html lang="nl"><title>{title}</title>
 <script>window.sluisQueue = window.sluisQueue || [];{early}</script>
-<script src="/sluis.js" defer{options}></script><p>page</p>"""
+<script src="/sluis.js" defer{options}></script>{further}<p>page</p>"""
+SCRIPTS = {"/sluis.js": SOURCE, "/sluis-cmp.js": CMP_SOURCE}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Site:
     answers: dict[str, deque[tuple[int, dict[str, str]]]] = field(default_factory=dict)
     early: str = ""
     options: str = ""
+    further: str = ""
 
     def events(self) -> list[dict[str, Any]]:
         """Every event told so far, repeats included."""
@@ -58,12 +60,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/sluis.js":
-            self._answer(200, "text/javascript", squeezed(SOURCE.read_text("utf-8")))
+        if path in SCRIPTS:
+            self._answer(200, "text/javascript", squeezed(SCRIPTS[path].read_text("utf-8")))
         elif path == "/plain":
             self._answer(200, "text/html", "<!doctype html><title>no SDK here</title>")
         else:
-            page = PAGE.format(title=path, early=self.site.early, options=self.site.options)
+            site = self.site
+            page = PAGE.format(title=path, early=site.early, options=site.options, further=site.further)
             self._answer(200, "text/html", page)
 
     def do_POST(self) -> None:
