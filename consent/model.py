@@ -10,6 +10,7 @@ Purposes are the seven of Google Consent Mode v2 (support.google.com, "Consent m
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Purpose(StrEnum):
@@ -31,6 +32,20 @@ NOTHING: Purposes = frozenset()
 EVERYTHING: Purposes = frozenset(Purpose)
 ADS: Purposes = frozenset({Purpose.AD_STORAGE, Purpose.AD_USER_DATA, Purpose.AD_PERSONALIZATION})
 EVERY_RECIPIENT: Recipient = "*"
+GOOGLE: Recipient = "google"
+META: Recipient = "meta"
+
+
+class Source(StrEnum):
+    """Who says something about consent."""
+
+    SITE = "site"  # the site's own statement
+    RECORDED = "recorded"  # the visitor's latest choice in the ledger
+    TCF = "tcf"  # IAB TCF, with Google's additional consent beside it
+    CONSENT_MODE = "consent_mode"  # Google Consent Mode's gcs and gcd
+    GPP = "gpp"  # IAB GPP: the sections of US states
+    US_PRIVACY = "us_privacy"  # the older US Privacy string
+    GPC = "gpc"  # Global Privacy Control
 
 
 class Reason(StrEnum):
@@ -46,6 +61,13 @@ class Reason(StrEnum):
     RECORD_REQUIRED = "record_required"  # this site grants only through POST /v1/consent
     UNREADABLE = "unreadable_consent"  # a statement that cannot be read denies
     GPC = "gpc"  # Global Privacy Control denies advertising for every recipient
+    TCF_NOT_GRANTED = "tcf_not_granted"  # the TC or AC string does not permit it to this recipient
+    TCF_UNRELIABLE = "tcf_unreliable"  # a TC string that is missing, unreadable, no choice yet, or not valid any more
+    CONSENT_MODE_DENIED = "consent_mode_denied"  # gcs or gcd say denied, or gcd cannot be read
+    US_OPT_OUT = "us_opt_out"  # a GPP section or a US Privacy string opts out of sale, sharing or targeting
+    US_UNREADABLE = "us_signal_unreadable"  # a GPP or US Privacy string that cannot be read counts as opted out
+    KNOWN_CHILD = "known_child"  # a GPP section says that the visitor is a child: no advertising
+    SIGNAL_MISSING = "required_signal_missing"  # the site requires a signal that is not there
     WITHDRAWN = "withdrawn"  # a later act of the visitor says no
 
 
@@ -89,10 +111,29 @@ class Choice:
         """Whether every required purpose is granted to this recipient."""
         return required <= self.granted.get(recipient, NOTHING)
 
-    def less(self, objection: Signal) -> "Choice":
-        """The same act without what another signal denies: it is not recorded as granted."""
-        granted = {name: purposes - objection.denied_to(name) for name, purposes in self.granted.items()}
+    def more(self, signals: Iterable[Signal]) -> "Choice":
+        """The same act with what other signals of the visitor grant."""
+        granted = dict(self.granted)
+        for signal in signals:
+            for name, purposes in signal.grants.items():
+                granted[name] = granted.get(name, NOTHING) | purposes
         return Choice(self.decided_ms, granted)
+
+    def less(self, signals: Iterable[Signal]) -> "Choice":
+        """The same act without what any of the signals denies: it is not recorded as granted."""
+        granted = {
+            name: purposes.difference(*[signal.denied_to(name) for signal in signals])
+            for name, purposes in self.granted.items()
+        }
+        return Choice(self.decided_ms, granted)
+
+
+class Answer(NamedTuple):
+    """One recipient, one purpose: granted by a signal (or by the regime's silence), or not and why."""
+
+    granted: bool
+    signal: str
+    reason: Reason | None = None
 
 
 @dataclass(slots=True, eq=False)  # compared by identity, like the signals it rests on
@@ -107,6 +148,18 @@ class Decision:
     def allows(self, recipient: Recipient, required: Purposes) -> bool:
         """All, not any: every required purpose is granted for this recipient."""
         return bool(required) and required <= self.granted.get(recipient, NOTHING)
+
+    def answer(self, recipient: Recipient, purpose: Purpose) -> "Answer":
+        """Whether one purpose is granted, by which signal, or why not. The regime answers where signals are silent."""
+        for signal in self.signals:
+            if purpose in signal.denied_to(recipient):
+                return Answer(granted=False, signal=signal.source, reason=signal.denial)
+        for signal in self.signals:
+            if purpose in signal.granted_to(recipient):
+                return Answer(granted=True, signal=signal.source)
+        if purpose in self.granted.get(recipient, NOTHING):
+            return Answer(granted=True, signal=self.regime)
+        return Answer(granted=False, signal="", reason=self.why_not(recipient, frozenset({purpose})))
 
     def why_not(self, recipient: Recipient, required: Purposes) -> Reason:
         """The reason of the strictest signal: a denial first, else what kept a statement from granting."""

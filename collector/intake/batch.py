@@ -76,8 +76,11 @@ class Batch(msgspec.Struct):
         said = combine(self.consent, event.consent)
         heard = self._hear(event, said)
         visitor = Visitor(event, heard.choice_ids, self.site, self.keys)
-        if visitor.is_known and heard.needs_ledger(self.site):
-            if self.latest is None:
+        if heard.needs_ledger(self.site):
+            if not visitor.is_known:
+                if heard.rests_on_strings:
+                    heard = hear(said, self.facts, self.site, [None])  # there is nobody to have a record
+            elif self.latest is None:
                 self.wants.update(visitor.subjects)
             else:
                 heard = hear(said, self.facts, self.site, [self.latest.get(subject) for subject in visitor.subjects])

@@ -13,6 +13,8 @@ class Facts(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     origin: str = ""
     sec_gpc: str | None = None
     sec_purpose: str = ""
+    regions: tuple[str, ...] = ()
+    """Where proxy and address file place the visitor, worked out from an address that goes no further."""
 
     def __repr__(self) -> str:
         return "Facts(<redacted>)"

@@ -1,16 +1,16 @@
-"""What was said about consent for an event, and what follows: every signal read once, then the decision."""
+"""What was said about consent for an event, and what follows: consent/hearing.py, with what else intake needs of it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from collector.intake.facts import Facts
 from collector.intake.site import Site
+from consent import evidence, hearing
 from consent.countries import COUNTRIES
-from consent.decide import decide
+from consent.evidence import Evidence
 from consent.model import Choice, Decision
-from consent.signals import gpc, recorded
 from consent.signals import site as site_signal
 from consent.signals.site import Statement
 
@@ -22,6 +22,8 @@ class Heard(msgspec.Struct):
     decision: Decision
     choice_ids: tuple[str, ...]
     country: str
+    rests_on_strings: bool = False
+    """Whether a consent platform's string grants, and nothing said now is an act of the visitor."""
 
     @property
     def choice_id(self) -> str | None:
@@ -29,28 +31,39 @@ class Heard(msgspec.Struct):
         return self.choice_ids[0] if self.choice_ids else None
 
     def needs_ledger(self, site: Site) -> bool:
-        """Whether the recorded choice could change a decision that so far lets nothing through."""
+        """Whether the recorded choice could open what is still closed, or has the last word."""
         if self.statement is not None and self.statement.act is not None:
             return False
-        return not any(self.decision.allows(target.recipient, target.required) for target in site.targets)
+        allows = any(self.decision.allows(target.recipient, target.required) for target in site.targets)
+        return self.rests_on_strings if allows else True
 
 
-def hear(said: Any, facts: Facts, site: Site, latest: Iterable[Choice | None] = ()) -> Heard:
-    """Read every signal and decide. `said` is the statement, `latest` the ledger's choices if they were read."""
-    policy, now_ms = site.policy, facts.received_ms
-    statement = site_signal.read(said, policy, now_ms)
-    choice_ids = site_signal.choice_ids(said)
-    said = said if isinstance(said, dict) else {}
-    objection = gpc.read(facts.sec_gpc, said)
-    if objection is not None and statement is not None:
-        statement = statement.less(objection)
-    signals = (
-        None if statement is None else statement.signal,
-        recorded.read(latest, policy, now_ms) if latest else None,
-        objection,
+def hear(
+    said: Any, facts: Facts, site: Site, latest: Sequence[Choice | None] = (), *, is_record: bool = False
+) -> Heard:
+    """Read every signal and decide. `said` is the statement, `latest` the ledger's choices if they were read.
+
+    `is_record` is for POST /v1/consent, which grants under both consent sources.
+    """
+    heard = hearing.hear(
+        said,
+        facts.sec_gpc,
+        site.policy,
+        facts.received_ms,
+        latest=latest,
+        regions=facts.regions,
+        is_record=is_record,
     )
-    region = said.get("region")
-    region = region if isinstance(region, str) else None
-    decision = decide([signal for signal in signals if signal is not None], policy, region)
-    country = "" if region is None else region.partition("-")[0].upper()
-    return Heard(statement, decision, choice_ids, country if country in COUNTRIES else "")
+    country = "" if heard.region is None else heard.region.partition("-")[0].upper()
+    return Heard(
+        heard.statement,
+        heard.decision,
+        site_signal.choice_ids(said),
+        country if country in COUNTRIES else "",
+        heard.rests_on_strings,
+    )
+
+
+def evidence_of(said: Any, facts: Facts) -> tuple[Evidence, ...]:
+    """What the decision rests on, for whoever explains or records it."""
+    return evidence.gather(said if isinstance(said, dict) else {}, facts.sec_gpc)

@@ -80,7 +80,7 @@ class ConsentApi:
         if statement is None or statement.act is None:
             raise Refusal(400, "invalid_consent", _why(statement))
         objection = gpc.read(_sec_gpc(request), said)
-        choice = statement.act if objection is None else statement.act.less(objection)
+        choice = statement.act if objection is None else statement.act.less((objection,))
         subjects = self._subjects(act, found.site)
         if not subjects and any(choice.granted.values()):
             raise Refusal(400, "identifier_required", "Granting needs choice_id, client_id or user_id.")

@@ -10,9 +10,9 @@ says nothing about analytics.
 from collections.abc import Mapping
 from typing import Final
 
-from consent.model import ADS, EVERY_RECIPIENT, Reason, Signal
+from consent.model import ADS, EVERY_RECIPIENT, Reason, Signal, Source
 
-_DENIAL: Final = Signal("gpc", denies={EVERY_RECIPIENT: ADS}, denial=Reason.GPC, silence=Reason.CHOICE_UNKNOWN)
+_DENIAL: Final = Signal(Source.GPC, denies={EVERY_RECIPIENT: ADS}, denial=Reason.GPC, silence=Reason.CHOICE_UNKNOWN)
 _OFF: Final = (None, False)  # 0 equals False
 
 

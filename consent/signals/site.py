@@ -11,13 +11,13 @@ Rules
 6. A batch's statement and an event's are read apart: what either denies is denied, only what both grant is granted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, reduce
 from typing import Any, Final
 
-from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal
+from consent.model import EVERYTHING, Choice, Purpose, Purposes, Reason, Recipient, Signal, Source
 from consent.policy import ConsentSource, SitePolicy
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
@@ -43,33 +43,43 @@ class Statement:
     act: Choice | None = None
     lowers: Choice | None = None
 
-    def less(self, objection: Signal) -> "Statement":
-        """The statement with what another signal denies taken from what it may change in the ledger."""
-        act, lowers = (None if one is None else one.less(objection) for one in (self.act, self.lowers))
-        return Statement(self.signal, act, lowers)
+    def together_with(self, others: Sequence[Signal]) -> "Statement":
+        """What it may change in the ledger when the other signals are heard too: an act may grant what they grant."""
+        act = None if self.act is None else self.act.more(others).less((self.signal, *others))
+        return Statement(self.signal, act, None if self.lowers is None else self.lowers.less(others))
 
 
-def read(raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False) -> Statement | None:
+def read(
+    raw: Any, policy: SitePolicy, now_ms: int, *, recorded: bool = False, dated_ms: int | None = None
+) -> Statement | None:
     """Read a statement; None when there is none. Never raises.
 
-    `recorded=True` is for POST /v1/consent, which grants under both consent sources.
+    `recorded=True` is for POST /v1/consent, which grants under both consent sources. `dated_ms` is the date of a
+    platform's string: it makes a choice of a statement that has no date and calls itself nothing else.
     """
     if raw is None:
         return None
     if isinstance(raw, _Both):
-        heard = [read(said, policy, now_ms, recorded=recorded) for said in raw.parts]
+        heard = [read(said, policy, now_ms, recorded=recorded, dated_ms=dated_ms) for said in raw.parts]
         return reduce(_stricter, [statement for statement in heard if statement is not None])
     own = _own_denials(raw, policy)
     if own is None:
         return Statement(_unreadable(policy))
-    covered = policy.covered(_version(raw))
+    stated = raw.get("decided_at")
+    decided_ms = dated_ms if stated is None else read_moment(stated)
+    covered = policy.covered(_version(raw), decided_ms)
     if raw.get("recipients") is None:
         yes = _for_all(policy, covered, _answers(raw))
     else:
         grants, denies = _sorted_out(_answers(raw))
         denied = {name: denies | own[name] if own.get(name) else denies for name in policy.recipients}
         yes = _granting({name: grants - own[name] for name in covered if name in own}, denied)
-    return _weigh(raw, yes, policy, now_ms, believed=recorded or _is_page(policy))
+    choice = _is_choice(raw, decided_ms)
+    doubt = _doubt(choice, decided_ms, policy, now_ms)
+    if doubt is None and decided_ms is not None and (recorded or _is_page(policy)):
+        # Dated as stated, ahead of our clock too: dated now, the same act sent again would seem a newer one.
+        return Statement(yes, act=Choice(decided_ms, yes.grants))
+    return _restricting(yes, doubt, decided_ms, now_ms, choice)
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +91,7 @@ def _for_all(policy: SitePolicy, covered: frozenset[Recipient], answers: "_Answe
 
 def _granting(allowed: dict[Recipient, Purposes], denied: dict[Recipient, Purposes]) -> Signal:
     silence = Reason.PURPOSE_NOT_GRANTED if allowed else Reason.RECIPIENT_NOT_COVERED
-    return Signal("site", grants=allowed, denies=denied, silence=silence)
+    return Signal(Source.SITE, grants=allowed, denies=denied, silence=silence)
 
 
 class _Both(dict[str, Any]):
@@ -91,7 +101,7 @@ class _Both(dict[str, Any]):
 
     def __init__(self, batch: Any, event: Any) -> None:
         self.parts = (batch, event)
-        said = [part for part in self.parts if isinstance(part, Mapping)]
+        said = [part for part in self.parts if isinstance(part, dict)]
         for part in said:
             self.update(part)
         self["gpc"] = next((part["gpc"] for part in said if part.get("gpc") not in (None, False)), None)
@@ -105,6 +115,13 @@ def combine(batch: Any, event: Any) -> Any:
     if batch is None or event is None:
         return event if batch is None else batch
     return _Both(batch, event)
+
+
+def parts(said: Any) -> tuple[dict[str, Any], ...]:
+    """A statement's mappings: its own, or the batch's and the event's, to be read apart. Empty if none is one."""
+    if isinstance(said, _Both):
+        return tuple(part for each in said.parts for part in parts(each))
+    return (said,) if isinstance(said, dict) else ()
 
 
 def choice_ids(said: Any) -> tuple[str, ...]:
@@ -137,7 +154,7 @@ def _is_page(policy: SitePolicy) -> bool:
 
 
 def _unreadable(policy: SitePolicy) -> Signal:
-    return Signal("site", denies=dict.fromkeys(policy.recipients, EVERYTHING), denial=Reason.UNREADABLE)
+    return Signal(Source.SITE, denies=dict.fromkeys(policy.recipients, EVERYTHING), denial=Reason.UNREADABLE)
 
 
 _Answers = tuple[bool | None, ...]
@@ -190,16 +207,16 @@ def _version(raw: Mapping[str, Any]) -> str | None:
     return str(version) if isinstance(version, int) and abs(version) <= _LARGEST_VERSION else _UNKNOWN_VERSION
 
 
-def _origin(raw: Mapping[str, Any]) -> str:
+def _is_choice(raw: Mapping[str, Any], decided_ms: int | None) -> bool:
     stated = raw.get("origin")
     if stated is None:
-        return "choice" if raw.get("decided_at") is not None else "default"
-    return "choice" if stated == "choice" else "default"
+        return raw.get("decided_at") is not None or decided_ms is not None
+    return bool(stated == "choice")
 
 
-def _doubt(raw: Mapping[str, Any], decided_ms: int | None, policy: SitePolicy, now_ms: int) -> Reason | None:
+def _doubt(is_choice: bool, decided_ms: int | None, policy: SitePolicy, now_ms: int) -> Reason | None:  # noqa: FBT001
     """Why this statement cannot grant, if it cannot."""
-    if _origin(raw) != "choice":
+    if not is_choice:
         return Reason.DEFAULT_NEVER_GRANTS
     if decided_ms is None:
         return Reason.CHOICE_UNDATED
@@ -210,15 +227,16 @@ def _doubt(raw: Mapping[str, Any], decided_ms: int | None, policy: SitePolicy, n
     return None
 
 
-def _weigh(raw: Mapping[str, Any], granting: Signal, policy: SitePolicy, now_ms: int, *, believed: bool) -> Statement:
-    """What a statement that would grant may do, given when it was made and who is believed."""
-    decided_ms = read_moment(raw.get("decided_at"))
-    doubt = _doubt(raw, decided_ms, policy, now_ms)
-    if doubt is None and decided_ms is not None and believed:
-        # Dated as stated, ahead of our clock too: dated now, the same act sent again would seem a newer one.
-        return Statement(granting, act=Choice(decided_ms, granting.grants))
-    signal = Signal("site", denies=granting.denies, silence=doubt or Reason.RECORD_REQUIRED)
-    if _origin(raw) != "choice" or not any(granting.denies.values()):
+def _restricting(
+    granting: Signal,
+    doubt: Reason | None,
+    decided_ms: int | None,
+    now_ms: int,
+    is_choice: bool,  # noqa: FBT001
+) -> Statement:
+    """A statement that would grant, and may only deny."""
+    signal = Signal(Source.SITE, denies=granting.denies, silence=doubt or Reason.RECORD_REQUIRED)
+    if not is_choice or not any(granting.denies.values()):
         return Statement(signal)
     # Just before the act it may repeat, so that the act itself, recorded by POST, holds and grows no younger.
     lowered_ms = now_ms if decided_ms is None else min(decided_ms - 1, now_ms)
@@ -229,7 +247,7 @@ def _stricter(one: Statement, other: Statement) -> Statement:
     """Denied if either denies, granted if both grant; the first that is no plain answer says why."""
     first, second = one.signal, other.signal
     signal = Signal(
-        "site",
+        Source.SITE,
         grants=_common(first.grants, second.grants),
         denies={name: first.denied_to(name) | second.denied_to(name) for name in (*first.denies, *second.denies)},
         denial=first.denial if first.denial is not Reason.PURPOSE_NOT_GRANTED else second.denial,

@@ -11,7 +11,8 @@ Rules
 5. Google has to be among the vendors consented to and among those disclosed; then Google's own mapping holds:
    ad_storage from purpose 1, ad_user_data from 1 and 7, ad_personalization from 3 and 4.
 6. Meta is not on IAB's list: its id 89 has to be consented in the AC string, and purposes 1, 3, 4 and 7 as such.
-7. analytics_storage never follows from TCF; `measures` (1, 8 and 9 for Google) is for sites that ask for it as well.
+7. Others are on neither list: the string cannot grant them anything; what its purposes leave out is refused to them.
+8. analytics_storage never follows from TCF; `measures` (1, 8 and 9 for Google) is for sites that ask for it as well.
 Sources: TCF v2 and CMP API v2 (IAB Europe); Google's mapping of TCF to consent mode (enableAdvertiserConsentMode).
 """
 
@@ -33,14 +34,14 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _SKEW_MS: Final = _DAY_MS  # dates are rounded to the day, in whatever zone the visitor's clock has
 _CONSENT_REQUIRED: Final = 1  # the one restriction that leaves a consented purpose as it is
 _CHOICES: Final = (None, "tcloaded", "useractioncomplete")
-_META_PURPOSES: Final = frozenset({1, 3, 4, 7})
 _MEASURING: Final = frozenset({1, 8, 9})
-_GOOGLE_MAPPING: Final = (
+MAPPING: Final = (
     (frozenset({1}), Purpose.AD_STORAGE),
     (frozenset({1, 7}), Purpose.AD_USER_DATA),
     (frozenset({3, 4}), Purpose.AD_PERSONALIZATION),
 )
-_MAPPED: Final = frozenset().union(*[needed for needed, _ in _GOOGLE_MAPPING])
+"""TCF purposes that must all be consented, and the purpose that follows."""
+_MAPPED: Final = frozenset().union(*[needed for needed, _ in MAPPING])
 
 
 class TcfOutcome(StrEnum):
@@ -62,12 +63,17 @@ class TcfOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TcfAnswer:
-    """What TCF permits at most: to Google by purpose, to Meta as a whole, and measuring by Google."""
+    """What TCF permits at most: to Google by purpose, to Meta as a whole, and measuring by Google.
+
+    `unlisted` is what it leaves open to those it cannot name; `updated_ms` is when the visitor last chose, to the day.
+    """
 
     outcome: TcfOutcome
     google: Purposes = NOTHING
     meta: bool = False
     measures: bool = False
+    unlisted: Purposes = NOTHING
+    updated_ms: int | None = None
 
     @property
     def abstains(self) -> bool:
@@ -98,8 +104,15 @@ def permitted(
     outcome = _reliability(said, now_ms, min(validity_days, MAX_VALIDITY_DAYS) * _DAY_MS)
     if outcome is not TcfOutcome.OK:
         return _WITHOUT_STRING[outcome]
-    purposes = _permitted_to_google(said)
-    return TcfAnswer(outcome, _to_google(purposes & _MAPPED), _permitted_to_meta(said, ac_text), purposes >= _MEASURING)
+    google = _permitted_to_google(said)
+    return TcfAnswer(
+        outcome,
+        google=_mapped(google & _MAPPED),
+        meta=_permitted_to_meta(said, ac_text),
+        measures=google >= _MEASURING,
+        unlisted=_mapped(said.purposes_consent & _MAPPED),
+        updated_ms=said.last_updated_ms,
+    )
 
 
 def _where_gdpr_is_not_said_to_apply(tc_text: str | None, gdpr_applies: bool | None) -> TcfOutcome:  # noqa: FBT001
@@ -133,13 +146,13 @@ def _permitted_to_google(said: TcString) -> frozenset[int]:
 
 
 @cache
-def _to_google(purposes: frozenset[int]) -> Purposes:
+def _mapped(purposes: frozenset[int]) -> Purposes:
     """Google's mapping; kept for each combination of the four purposes it knows."""
-    return frozenset(purpose for needed, purpose in _GOOGLE_MAPPING if needed <= purposes)
+    return frozenset(purpose for needed, purpose in MAPPING if needed <= purposes)
 
 
 def _permitted_to_meta(said: TcString, ac_text: str | None) -> bool:
-    if not ac_text or not said.purposes_consent >= _META_PURPOSES:
+    if not ac_text or not said.purposes_consent >= _MAPPED:
         return False
     additional = additional_consent.decode(ac_text)
     return not isinstance(additional, Refused) and META in additional.agreed

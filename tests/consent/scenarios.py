@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consent.decide import decide
-from consent.model import ADS, Choice, Decision, Purpose, Regime, purposes
+from consent.hearing import Hearing, hear
+from consent.model import ADS, Choice, Decision, Purpose, Regime, Source, purposes
 from consent.policy import ConsentSource, Notice, SitePolicy
-from consent.signals import gpc, recorded, site
+from consent.signals import site
 from consent.signals.site import Statement
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "consent"
 GRANTED = "granted"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHANGED_BY_CONTROL = ("policy", "batch", "statement", "headers", "recorded", "now", "expect")
+_CHANGED_BY_CONTROL = ("policy", "batch", "statement", "headers", "recorded", "regions", "now", "expect")
 
 
 @dataclass(frozen=True)
@@ -39,26 +39,24 @@ class Scenario:
         return moment(self.said["now"])
 
     def statement(self) -> Statement | None:
-        return site.read(self._combined(), self.policy, self.now_ms)
+        return self.hear().statement
 
     def decide(self) -> Decision:
-        policy, now_ms, said = self.policy, self.now_ms, self._combined()
-        said = said if isinstance(said, dict) else {}
-        statement = self.statement()
+        return self.hear().decision
+
+    def hear(self) -> Hearing:
         latest = [row and Choice(moment(row["decided_at"]), granted(row)) for row in self.said.get("recorded", [])]
-        signals = (
-            statement and statement.signal,
-            recorded.read(latest, policy, now_ms),
-            gpc.read(self.said.get("headers", {}).get("Sec-GPC"), said),
+        return hear(
+            site.combine(self.said.get("batch"), self.said.get("statement")),
+            self.said.get("headers", {}).get("Sec-GPC"),
+            self.policy,
+            self.now_ms,
+            latest=latest,
+            regions=self.said.get("regions", ()),
         )
-        region = said.get("region")
-        return decide([one for one in signals if one], policy, region if isinstance(region, str) else None)
 
     def expected(self) -> dict[str, dict[str, str]]:
         return {name: _every_purpose(said) for name, said in self.said["expect"].items()}
-
-    def _combined(self) -> Any:
-        return site.combine(self.said.get("batch"), self.said.get("statement"))
 
 
 def answers(scenario: Scenario) -> dict[str, dict[str, str]]:
@@ -92,6 +90,10 @@ def policy_of(said: dict[str, Any]) -> SitePolicy:
         recipients=frozenset(said["recipients"]),
         elsewhere=Regime(said.get("elsewhere", "opt_in")),
         choice_max_age_days=said.get("choice_max_age_days", 183),
+        grants=frozenset(Source(name) for name in said.get("grants", ["tcf"])),
+        requires=frozenset(Source(name) for name in said.get("requires", [])),
+        tcf_analytics=said.get("tcf_analytics", False),
+        since={name: moment(when) for name, when in said.get("since", {}).items()},
         notices=tuple(
             Notice(version=one["version"], recipients=frozenset(one["recipients"])) for one in said.get("notices", [])
         ),
