@@ -1,7 +1,7 @@
 """The composition root of `serve`: the only place in the collector where its parts meet.
 
-Here live the loop, the listening socket, the committer, the door counters and the forgetting of destroyed keys;
-everything else gets what it needs as an argument.
+Here live the loop, the listening socket, the committer, the counters, the writing of decision records and the
+forgetting of destroyed keys; everything else gets what it needs as an argument.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 import uvloop
@@ -29,13 +29,17 @@ from collector.listening import bind
 from collector.store.balance import count_door
 from collector.store.buffer import Append, RedisBuffer, StoreUnavailable
 from collector.store.connection import Client, connect, connect_readers, verify
+from collector.store.consent_counts import count_consent
+from collector.store.decision_log import DecisionLog
 from collector.store.entry import sealed_bytes
 from collector.store.group_commit import GroupCommit
+from collector.store.handover import Handover
 from collector.store.keyring import KeyRing, Master
 from collector.store.ledger import Ledger
 from collector.store.sealing import SALT_BYTES, Sealer
 from collector.telemetry import logger, set_up
 from collector.web.consent_api import ConsentApi
+from collector.web.consent_tally import ConsentTally
 from collector.web.demo_shop import demo_routes
 from collector.web.health import Health
 from collector.web.ingest import PATH, Ingest
@@ -45,13 +49,15 @@ from collector.web.protocol import Protocol
 from collector.web.routes import allow, answer_fault, answer_http_error
 from collector.web.sdk import sdk_routes
 from collector.web.sites import Sites
+from collector.web.whereabouts import Unusable, Whereabouts, open_addresses
+from collector.web.witness import DecisionWitness, Witness
 
 log = logger(__name__)
 STOP_GRACE_S: Final = 10
-DOOR_SECONDS: Final = 1.0
+COUNT_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 60.0
 MAX_QUEUED_BYTES: Final = 64 * 2**20
-Flush = tuple[str, dict[tuple[str, str], int]]
+Counts = Sequence[Handover[Any]]
 
 
 class CannotServe(Exception):
@@ -117,8 +123,9 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
         away=(StoreUnavailable,),
     )
     door: Door = Counter()
-    unsent: list[Flush] = []
+    tally = ConsentTally()
     keys = DomainKeys(keyring)
+    decisions = DecisionLog(settings.var / "decisions", "serve", settings.decisions, keys)
     desk = IntakeDesk(
         keys=keys,
         sealer=Sealer(keyring, secrets.token_bytes(SALT_BYTES)),
@@ -127,31 +134,47 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
         limits=settings.limits,
         door=door,
         now_ms=now_ms,
+        witnesses=_witnesses(settings, tally, decisions),
     )
     sites = Sites(settings)
     health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
-    ingest = Ingest(sites, desk)
-    app = Front(ingest, _cool_routes(settings, sites, desk, ledger, keys, health))
+    where = _whereabouts(settings)
+    ingest = Ingest(sites, desk, where)
+    app = Front(ingest, _cool_routes(settings, sites, desk, ledger, keys, health, where))
     committing = asyncio.create_task(commits.run())
-    counting = asyncio.create_task(_count_door(door, unsent, reader))
+    counts = _counts(door, tally, reader)
+    counting = asyncio.create_task(_count(counts))
+    recording = asyncio.create_task(decisions.run())
     forgetting = asyncio.create_task(_forget_destroyed(keys))
     on_ready()
     _collect_garbage_less()
     await _listen_until_told(app, partial(Protocol, ingest=ingest), listening)
     await commits.close()
     await committing
+    decisions.close()
+    await recording
     counting.cancel()
     forgetting.cancel()
-    for _ in range(2):  # what a cancelled flush left, then the rest
-        await _flush_door(door, unsent, reader)
+    for one in (*counts, *counts):  # what a cancelled flush left, then the rest
+        await one.flush()
+
+
+def _witnesses(settings: Settings, tally: ConsentTally, decisions: DecisionLog) -> list[Witness]:
+    return [tally] if settings.decisions.level == "off" else [tally, DecisionWitness(decisions)]
 
 
 def _cool_routes(
-    settings: Settings, sites: Sites, desk: IntakeDesk, ledger: Ledger, keys: DomainKeys, health: Health
+    settings: Settings,
+    sites: Sites,
+    desk: IntakeDesk,
+    ledger: Ledger,
+    keys: DomainKeys,
+    health: Health,
+    where: Whereabouts,
 ) -> Starlette:
     routes: list[BaseRoute] = [
         *ConsentApi(desk, ledger, keys, settings.retention.receipt_days * 86_400).routes(),
-        Pixel(desk).route(),
+        Pixel(desk, where).route(),
         Route("/v1/{rest:path}", allow, methods=["OPTIONS"]),
         *sdk_routes(),
         *health.routes(),
@@ -181,6 +204,15 @@ async def _listen_until_told(app: ASGIApp, protocol: Callable[..., Protocol], li
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _whereabouts(settings: Settings) -> Whereabouts:
+    listen = settings.listen
+    try:
+        addresses = None if listen.region_file is None else open_addresses(listen.region_file)
+    except Unusable as error:
+        raise CannotServe(str(error)) from None
+    return Whereabouts(listen.region_header, addresses, listen.trusted_proxies)
 
 
 async def _refuse_weak_store(client: Client) -> None:
@@ -230,21 +262,25 @@ async def _forget_destroyed(keys: DomainKeys) -> None:
         keys.forget_destroyed()
 
 
-async def _count_door(door: Door, unsent: list[Flush], client: Client) -> None:
-    while True:
-        await asyncio.sleep(DOOR_SECONDS)
-        await _flush_door(door, unsent, client)
+def _counts(door: Door, tally: ConsentTally, client: Client) -> Counts:
+    """What gathers here and belongs into the store."""
 
-
-async def _flush_door(door: Door, unsent: list[Flush], client: Client) -> None:
-    """Hand the counts over. A flush whose answer was lost is handed in again under its own id, and counts once."""
-    if not unsent and door:
-        unsent.append((secrets.token_hex(8), dict(door)))
+    def emptied() -> dict[tuple[str, str], int]:
+        counted = dict(door)
         door.clear()
-    if unsent:
-        flush_id, counted = unsent[0]
-        try:
-            await count_door(client, counted, flush_id=flush_id)
-        except StoreUnavailable:
-            return
-        unsent.clear()
+        return counted
+
+    def today() -> str:
+        return time.strftime("%Y%m%d", time.gmtime())
+
+    return (
+        Handover(emptied, lambda counted, flush_id: count_door(client, counted, flush_id=flush_id)),
+        Handover(tally.take, lambda counted, flush_id: count_consent(client, today(), counted, flush_id=flush_id)),
+    )
+
+
+async def _count(counts: Counts) -> None:
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        for one in counts:
+            await one.flush()

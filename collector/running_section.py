@@ -1,4 +1,4 @@
-"""The sections of the configuration that say how it runs: store, keys, retention, limits, addresses."""
+"""The sections of the configuration that say how it runs: store, keys, retention, decisions, limits, addresses."""
 
 from pathlib import Path
 from typing import Literal
@@ -44,6 +44,27 @@ class RetentionSettings(Section):
     receipt_days: int = Field(default=1095, ge=395, description="Consent receipts are deleted after this.")
 
 
+class DecisionsSettings(Section):
+    """`[decisions]`: records of why each event was sent, or not; `sluis consent why` reads them."""
+
+    level: Literal["refusals", "all", "sample", "off"] = Field(
+        default="refusals",
+        description="refusals: what was not sent. all: what was, too. sample: refusals and some of what was.",
+    )
+    sample_per_mille: int = Field(
+        default=10, ge=1, le=1000, description="With sample: of a thousand permitted events, how many are kept."
+    )
+    refused_days: int = Field(
+        default=30, ge=1, le=30, description="Records of what was not sent are deleted after this."
+    )
+    kept_days: int = Field(default=90, ge=1, le=90, description="Records of what was permitted are deleted after this.")
+
+    @property
+    def permitted_per_mille(self) -> int:
+        """Of a thousand permitted events, how many are kept."""
+        return {"all": 1000, "sample": self.sample_per_mille}.get(self.level, 0)
+
+
 class LimitsSettings(Section):
     """`[limits]`: what one request may be."""
 
@@ -62,4 +83,15 @@ class ListenSettings(Section):
     )
     console_port: int = Field(default=8081, ge=1, le=65535, description="Port of the console.")
     sandbox_port: int = Field(default=8082, ge=1, le=65535, description="Sandbox, loopback only.")
+    region_header: str = Field(
+        default="",
+        description="Header in which a trusted proxy says where a visitor is (ISO 3166); it may only tighten.",
+    )
+    region_file: Path | None = Field(
+        default=None,
+        description="Address file in MaxMind's format; addresses are looked up in memory and kept nowhere.",
+    )
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=8, description="Proxies in front: the address is that many from X-Forwarded-For's right."
+    )
     demo: bool = Field(default=False, description="Serve the demo shop under /demo/ (set by `sluis up`).")

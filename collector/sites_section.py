@@ -54,6 +54,15 @@ class SiteSettings(Section):
     choice_max_age_days: int = Field(
         default=DEFAULT_MAX_AGE_DAYS, description="How old a choice may be, in days (395 at most)."
     )
+    grants: list[Literal["tcf", "consent_mode"]] = Field(
+        default=["tcf"], description="A consent platform's signals that may grant; all of them may deny."
+    )
+    requires: list[Literal["tcf", "consent_mode", "gpp"]] = Field(
+        default=[], description="Signals that every statement must have; without one of them nothing is granted."
+    )
+    tcf_analytics: bool = Field(
+        default=False, description="analytics_storage needs TCF purposes 1, 8 and 9 beside the site's own choice."
+    )
     default_country: str | None = Field(
         default=None,
         description="Country (ISO alpha-2) for phone numbers without a country.",

@@ -34,6 +34,7 @@ from collector.web.answers import (
 )
 from collector.web.intake_desk import IntakeDesk, Results
 from collector.web.sites import Found, NotAllowed, RawHeaders, Sites
+from collector.web.whereabouts import Whereabouts
 
 log = logger(__name__)
 PATH: Final = "/v1/events"
@@ -45,9 +46,10 @@ _Headers = dict[bytes, bytes]
 class Ingest:
     """The application of one route."""
 
-    def __init__(self, sites: Sites, desk: IntakeDesk) -> None:
+    def __init__(self, sites: Sites, desk: IntakeDesk, where: Whereabouts | None = None) -> None:
         self._sites = sites
         self._desk = desk
+        self._where = where or Whereabouts()
         self._accepted: dict[Found, Head] = {}
 
     @property
@@ -55,9 +57,9 @@ class Ingest:
         """The largest body `begin` is to be given."""
         return self._desk.limits.body_bytes
 
-    def begin(self, lines: Sequence[tuple[bytes, bytes]], body: bytes, reply: Reply) -> None:
+    def begin(self, lines: Sequence[tuple[bytes, bytes]], body: bytes, peer: str | None, reply: Reply) -> None:
         """Answer one request with a complete body, now or when the store has it; never raises on input."""
-        self._begin(joined(lines), body, reply)
+        self._begin(joined(lines), body, peer, reply)
 
     def too_large(self, lines: Sequence[tuple[bytes, bytes]]) -> Answer:
         """The answer to a body that is larger than `body_bytes`; pages may read it."""
@@ -78,15 +80,16 @@ class Ingest:
         except ClientGone:
             return
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._begin(headers, body, lambda answer: None if answered.done() else answered.set_result(answer))
+        peer = scope.get("client") or (None,)
+        self._begin(headers, body, peer[0], lambda answer: None if answered.done() else answered.set_result(answer))
         await send_answer(send, await answered)
 
-    def _begin(self, headers: _Headers, raw: bytes, reply: Reply) -> None:
+    def _begin(self, headers: _Headers, raw: bytes, peer: str | None, reply: Reply) -> None:
         cors: RawHeaders = ()
         try:
             found = self._find(headers)
             cors = found.cors
-            self._take(headers, raw, found, reply)
+            self._take(headers, raw, peer, found, reply)
         except NotAllowed as no:
             reply(refusing(Refusal(403, no.code, str(no)), cors))
         except Refusal as refusal:
@@ -98,7 +101,7 @@ class Ingest:
     def _find(self, headers: _Headers) -> Found:
         return self._sites.find(headers.get(b"origin"), headers.get(b"host"))
 
-    def _take(self, headers: _Headers, raw: bytes, found: Found, reply: Reply) -> None:
+    def _take(self, headers: _Headers, raw: bytes, peer: str | None, found: Found, reply: Reply) -> None:
         media_type = headers.get(b"content-type", b"")
         if media_type not in _MEDIA_TYPES and media_type.partition(b";")[0].strip().lower() not in _MEDIA_TYPES:
             raise Refusal(415, "media_type", "Send application/json, or text/plain from a beacon.")
@@ -109,7 +112,7 @@ class Ingest:
         named = found
         if isinstance(body.json, dict) and "site" in body.json:
             named = self._sites.named(body.json["site"], headers.get(b"authorization"))
-        facts = facts_of(headers, named.origin, self._desk.now_ms())
+        facts = facts_of(headers, named.origin, self._desk.now_ms(), self._where.regions(headers, peer))
         self._desk.begin(body, facts, named.site, partial(self._tell, found, reply))
 
     def _tell(self, found: Found, reply: Reply, told: Results | Refusal) -> None:
@@ -122,8 +125,8 @@ class Ingest:
         reply(Answer(head, results(told)))
 
 
-def facts_of(headers: _Headers, origin: str, now_ms: int) -> Facts:
-    """What the headers say. No address of the client is read."""
+def facts_of(headers: _Headers, origin: str, now_ms: int, regions: tuple[str, ...] = ()) -> Facts:
+    """What the headers say, and where the visitor is. No address of the client goes into it."""
     gpc = headers.get(b"sec-gpc")
     return Facts(
         received_ms=now_ms,
@@ -133,4 +136,5 @@ def facts_of(headers: _Headers, origin: str, now_ms: int) -> Facts:
         origin=origin,
         sec_gpc=None if gpc is None else gpc.decode("latin-1"),
         sec_purpose=headers.get(b"sec-purpose", b"").decode("latin-1"),
+        regions=regions,
     )

@@ -25,6 +25,7 @@ from collector.store.rows import others
 from collector.store.sealing import Sealer
 from collector.telemetry import logger
 from collector.web.answers import Refusal, fault, keys_away, store_away
+from collector.web.witness import Witness
 
 log = logger(__name__)
 Commits = GroupCommit[list[Append], list[tuple[bool, ...]]]
@@ -47,11 +48,12 @@ class IntakeDesk:
         limits: LimitsSettings,
         door: Door,
         now_ms: Callable[[], int],
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self.now_ms = now_ms
         self.limits = limits
         self._keys, self._sealer, self._commits = keys, sealer, commits
-        self._ledger, self._door = ledger, door
+        self._ledger, self._door, self._witnesses = ledger, door, witnesses
         self._looking_up: set[asyncio.Task[None]] = set()
 
     async def take(self, body: Body, facts: Facts, site: Site) -> Results:
@@ -94,7 +96,7 @@ class IntakeDesk:
             appends, places = self._seal(admissions, facts, site)
         except KeyMissing:
             raise keys_away() from None
-        told = partial(self._tell, admissions, places, site, tell)
+        told = partial(self._tell, admissions, places, site, facts.received_ms, tell)
         if not appends:
             told([])
             return
@@ -108,6 +110,7 @@ class IntakeDesk:
         admissions: Sequence[Admission],
         places: Sequence[int],
         site: Site,
+        received_ms: int,
         tell: Tell,
         queued: Sequence[tuple[bool, ...]] | CommitFailed,
     ) -> None:
@@ -118,6 +121,8 @@ class IntakeDesk:
         for admission in admissions:
             self._door[site.id, admission.outcome] += 1
         tell([_result(admission) for admission in admissions])
+        for witness in self._witnesses:
+            witness(site, admissions, received_ms)
 
     def _admit(self, body: Body, facts: Facts, site: Site, latest: Mapping[bytes, Any] | None) -> Admitted:
         try:

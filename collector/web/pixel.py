@@ -23,6 +23,7 @@ from collector.web.ingest import facts_of
 from collector.web.intake_desk import IntakeDesk
 from collector.web.routes import guarded
 from collector.web.sites import Found
+from collector.web.whereabouts import Whereabouts
 
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")  # within 2^53; more digits are text
@@ -36,6 +37,7 @@ class Pixel:
     """The route and the desk behind it."""
 
     desk: IntakeDesk
+    where: Whereabouts
 
     def route(self) -> Route:
         """Route for the application."""
@@ -51,12 +53,14 @@ class Pixel:
             body = read_json(orjson.dumps(event))
         except (NotJson, orjson.JSONEncodeError):
             raise Refusal(400, "not_unicode", "The query is not Unicode, or is nested too deeply.") from None
-        facts = facts_of(headers_of(request.scope), found.origin, self.desk.now_ms())
+        headers, peer = headers_of(request.scope), request.client
+        regions = self.where.regions(headers, None if peer is None else peer.host)
+        facts = facts_of(headers, found.origin, self.desk.now_ms(), regions)
         (result,) = await self.desk.take(body, facts, found.site)
-        headers = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}
+        told = {"cache-control": "no-store", "sluis-outcome": result["outcome"], "sluis-durability": "fsync"}
         if result["reason"]:
-            headers["sluis-reason"] = result["reason"].encode("ascii", "replace").decode()
-        return Response(GIF, media_type="image/gif", headers=headers)
+            told["sluis-reason"] = result["reason"].encode("ascii", "replace").decode()
+        return Response(GIF, media_type="image/gif", headers=told)
 
 
 def _event(pairs: list[tuple[str, str]]) -> dict[str, Any]:

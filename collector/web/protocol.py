@@ -166,7 +166,8 @@ class Protocol(HttpToolsProtocol):
         if exchange is None:
             super().on_message_complete()
         elif not exchange.response_complete:
-            self._ingest.begin(exchange.headers, bytes(exchange.body), partial(self._answer, exchange))
+            peer = None if self.client is None else self.client[0]
+            self._ingest.begin(exchange.headers, bytes(exchange.body), peer, partial(self._answer, exchange))
 
     def _answer(self, exchange: Exchange, answer: Answer) -> None:
         """Write the one answer of an exchange, unless nobody is left to read it."""

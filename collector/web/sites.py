@@ -12,6 +12,7 @@ from collector.configuration import Settings, SiteSettings
 from collector.intake.site import Identity, Site, Target
 from collector.settings import SettingsError
 from consent.kinds import KINDS
+from consent.model import Source
 from consent.policy import Notice, SitePolicy
 
 PREFLIGHT_SECONDS: Final = 7200  # the longest Chromium honours
@@ -112,6 +113,9 @@ def _policy(said: SiteSettings, targets: tuple[Target, ...], policy_hash: str) -
             recipients=frozenset(target.recipient for target in targets),
             elsewhere=said.elsewhere,
             choice_max_age_days=said.choice_max_age_days,
+            grants=frozenset(Source(name) for name in said.grants),
+            requires=frozenset(Source(name) for name in said.requires),
+            tcf_analytics=said.tcf_analytics,
             notices=tuple(Notice(version=one.version, recipients=frozenset(one.recipients)) for one in said.notice),
             policy_hash=policy_hash,
         )

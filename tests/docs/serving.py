@@ -28,6 +28,7 @@ from collector.web.health import Health
 from collector.web.ingest import Ingest
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Sites
+from collector.web.whereabouts import Whereabouts
 from tests.collector.web.whole import MemoryLedger
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -107,7 +108,7 @@ async def _answers(asked: Sequence[Example]) -> list[Answer]:
         now_ms=lambda: time.time_ns() // 1_000_000,
     )
     health = Health({"store": _well, "keys": _well})
-    rest = _cool_routes(settings, sites, desk, ledger, keys, health)  # type: ignore[arg-type]  # as above
+    rest = _cool_routes(settings, sites, desk, ledger, keys, health, Whereabouts())  # type: ignore[arg-type]  # as above
     app = Front(Ingest(sites, desk), rest)
     async with AsyncExitStack() as stack:
         group = await stack.enter_async_context(anyio.create_task_group())

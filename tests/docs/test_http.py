@@ -53,7 +53,7 @@ def test_every_public_route_is_in_the_first_table() -> None:
     )
     health: Any = type("_NoHealth", (), {"routes": lambda _self: []})()
     nothing: Any = None
-    routes = _cool_routes(settings, nothing, nothing, nothing, nothing, health).routes
+    routes = _cool_routes(settings, nothing, nothing, nothing, nothing, health, nothing).routes
     paths = {one.path for one in routes if isinstance(one, Route)} - {"/v1/{rest:path}"}
     table = PAGE.partition("\n\n**Which site?**")[0]
     assert paths

@@ -25,6 +25,7 @@ from collector.web.health import Health
 from collector.web.ingest import Ingest
 from collector.web.intake_desk import Commits, Door, IntakeDesk
 from collector.web.sites import Sites
+from collector.web.whereabouts import AddressFile, Whereabouts
 from consent.model import Choice
 from tests.collector.intake.shop import CHROME, CONFIG, NOW_MS, configured
 from tests.collector.web.asgi import Answer, ask
@@ -144,6 +145,7 @@ async def collector(
     append: Callable[[Sequence[Append]], Any] | None = None,
     ledger: Ledger | None = None,
     roots: Roots | None = None,
+    addresses: AddressFile | None = None,
 ) -> AsyncIterator[Collector]:
     """A collector over a store in memory, or over what is given; `append` replaces the way into the buffer."""
     settings, ring, memory = configured(toml), roots or EphemeralKeyRing(), MemoryBuffer(clock=lambda: NOW_MS / 1000)
@@ -162,7 +164,9 @@ async def collector(
         door=made.door,
         now_ms=lambda: made.now_ms,
     )
-    made.app = Front(Ingest(sites, desk), _cool_routes(settings, sites, desk, reads, keys, Health({})))
+    where = Whereabouts(settings.listen.region_header, addresses, settings.listen.trusted_proxies)
+    cool = _cool_routes(settings, sites, desk, reads, keys, Health({}), where)
+    made.app = Front(Ingest(sites, desk, where), cool)
     async with anyio.create_task_group() as group:
         group.start_soon(commits.run)
         await anyio.lowlevel.checkpoint()
