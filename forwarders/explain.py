@@ -6,6 +6,7 @@ no network. Pseudonyms therefore differ from run to run. Secrets in a request ar
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -14,14 +15,16 @@ import orjson
 from collector.configuration import Settings
 from collector.intake.admit import QUEUED, Admission
 from collector.intake.batch import BadBatch, admit_body
-from collector.intake.domains import DomainKeys
+from collector.intake.domains import DomainKeys, Mac
 from collector.intake.event import NotJson, read_json
 from collector.intake.facts import Facts
-from collector.intake.heard import Heard
+from collector.intake.heard import Heard, evidence_digest, evidence_of
 from collector.intake.record import Record, from_bytes, to_bytes
 from collector.intake.site import Site
 from collector.web.ingest import facts_of
-from consent.model import Decision, Signal
+from consent.evidence import Evidence
+from consent.model import Decision, Purpose, Signal
+from consent.signals.site import combine
 from forwarders.contract import Delivery, Destination
 
 HEADERS_FIELD: Final = "_headers"
@@ -66,8 +69,28 @@ def explain(
     except BadBatch as fault:
         yield _unreadable("bad_batch", str(fault))
         return
-    for admission in admitted.admissions:
-        yield _explanation(admission, destinations, now_ms)
+    for place, admission in enumerate(admitted.admissions):
+        explanation = _explanation(admission, destinations, now_ms)
+        if admission.heard is not None:
+            evidence = evidence_of(_said(body.json, place), facts)
+            explanation["decision"]["evidence"] = [_evidence(one, keys.subject(site.id)) for one in evidence]
+        yield explanation
+
+
+def _said(body: Any, place: int) -> Any:
+    """The statement that was heard for one event of a body that was admitted."""
+    if "events" not in body:
+        return body.get("consent")
+    return combine(body.get("consent"), body["events"][place].get("consent"))
+
+
+def _evidence(one: Evidence, key: Mac) -> dict[str, Any]:
+    return {
+        "signal": one.signal,
+        "version": one.version,
+        "at": None if one.at_ms is None else datetime.fromtimestamp(one.at_ms / 1000, UTC).isoformat(),
+        "digest": evidence_digest(key, one.text) if one.text else None,
+    }
 
 
 def _facts(headers: Any, settings: Settings, site: Site, now_ms: int) -> Facts:
@@ -112,6 +135,10 @@ def _decision(heard: Heard) -> dict[str, Any]:
     return {
         "regime": decision.regime,
         "granted": {recipient: sorted(granted) for recipient, granted in sorted(decision.granted.items())},
+        "answers": {
+            recipient: {purpose.value: decision.answer(recipient, purpose)._asdict() for purpose in Purpose}
+            for recipient in sorted(decision.granted)
+        },
         "signals": [_signal(signal) for signal in decision.signals],
         "policy_hash": decision.policy_hash,
     }

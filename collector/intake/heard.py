@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from collector.intake.domains import Mac
 from collector.intake.facts import Facts
 from collector.intake.site import Site
 from consent import evidence, hearing
@@ -67,3 +68,8 @@ def hear(
 def evidence_of(said: Any, facts: Facts) -> tuple[Evidence, ...]:
     """What the decision rests on, for whoever explains or records it."""
     return evidence.gather(said if isinstance(said, dict) else {}, facts.sec_gpc)
+
+
+def evidence_digest(key: Mac, text: str) -> str:
+    """What is kept of a string: 32 hexadecimal digits under the site's subject key."""
+    return key.digest(f"evidence\0{text}").hex()[:32]

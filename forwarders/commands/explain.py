@@ -87,6 +87,10 @@ def _show(console: Console, explanation: dict[str, Any]) -> None:
         console.print(f"  regime {decision['regime']}", highlight=False)
         for recipient, granted in decision["granted"].items():
             console.print(f"  granted to {recipient}: {', '.join(granted) or 'nothing'}", highlight=False)
+            answers = decision["answers"][recipient].items()
+            denied = [f"{purpose} ({one['reason']})" for purpose, one in answers if one["signal"] and one["reason"]]
+            if denied:
+                console.print(f"  denied to {recipient}: {', '.join(denied)}", highlight=False)
     for name, fate in explanation["destinations"].items():
         console.print(f"  [bold]{name}[/bold] {fate['outcome']} {fate['reason'] or ''}", highlight=False)
         if fate["request"]:

@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 def invoke(*arguments: str, text: str | bytes | None = None) -> Result:
     commands = [point for point in entry_points(group="sluis.commands") if point.name == "explain"]
-    done = CliRunner().invoke(build(commands), ["explain", *arguments, "--now", str(NOW_MS)], input=text)
+    done = CliRunner().invoke(build(commands), ["explain", "--now", str(NOW_MS), *arguments], input=text)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done
@@ -66,7 +66,7 @@ class TestShape:
         said = one(event(_headers={"User-Agent": CHROME}, user={"email": "jane@example.com"}))
         assert list(said)[:2] == ["outcome", "reason"]
         assert (said["outcome"], said["reason"]) == ("accepted", None)
-        assert set(said["decision"]) == {"regime", "granted", "signals", "policy_hash"}
+        assert set(said["decision"]) == {"regime", "granted", "answers", "signals", "policy_hash", "evidence"}
         assert said["decision"]["regime"] == "opt_in"
         assert "ad_storage" in said["decision"]["granted"]["meta"]
         assert [signal["source"] for signal in said["decision"]["signals"]] == ["site"]
