@@ -38,6 +38,8 @@ _PRESENT: Final[Mapping[Source, Callable[[Mapping[str, Any]], bool]]] = {
 
 def read(parts: tuple[Mapping[str, Any], ...], policy: SitePolicy, now_ms: int) -> Platform:
     """Hear every string of a statement, or of a batch's and an event's. Never raises."""
+    if len(parts) == 1 and not _FIELDS.isdisjoint(parts[0]):
+        return _read(parts[0], policy, now_ms)
     if all(_FIELDS.isdisjoint(said) for said in parts):
         return Platform(_missing(policy.requires)) if policy.requires else SILENT
     stated = [{name: said.get(name) for name in _FIELDS} for said in parts]
@@ -48,12 +50,20 @@ def read(parts: tuple[Mapping[str, Any], ...], policy: SitePolicy, now_ms: int) 
 
 
 def _read(said: Mapping[str, Any], policy: SitePolicy, now_ms: int) -> Platform:
-    answered = tcf_signal.read(said, policy, now_ms)
-    heard = (*[signal for signal, _ in answered], *us_signal.read(said), consent_mode.read(said, policy))
-    absent = frozenset(source for source in policy.requires if not _PRESENT[source](said))
-    dates = [answer.updated_ms for _, answer in answered if answer.updated_ms is not None]
-    signals = (*[signal for signal in heard if signal is not None], *_missing(absent))
-    return Platform(signals, min(dates, default=None))
+    heard: list[Signal] = []
+    dated_ms: int | None = None
+    for signal, answer in tcf_signal.read(said, policy, now_ms):
+        if signal is not None:
+            heard.append(signal)
+        if answer.updated_ms is not None and (dated_ms is None or answer.updated_ms < dated_ms):
+            dated_ms = answer.updated_ms
+    heard += us_signal.read(said)
+    mode = consent_mode.read(said, policy)
+    if mode is not None:
+        heard.append(mode)
+    if policy.requires:
+        heard += _missing(frozenset(source for source in policy.requires if not _PRESENT[source](said)))
+    return Platform(tuple(heard), dated_ms)
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,6 @@
 """`make bench`: CPU per request of `serve` beside a bare Starlette route, batches, and memory. Linux, two cores.
 
-    warm up -> (sluis, bare) x 3 -> with contact data -> batches of 20, memory after each round
+    warm up -> (sluis, bare) x 3 -> with contact data -> batches of 20, memory after each round -> hearing consent
 
 After every phase the balance must have grown by exactly what was sent. Exit code 0: every target met. 1: a target
 missed, or an answer that was not what it should be. 2: this machine cannot do it.
@@ -20,8 +20,9 @@ import uvloop
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtests import report, visitors
+from loadtests import consent_speed, report, visitors
 from loadtests.accounting import CannotMeasure, machine, memory_of, on_core, two_cores
+from loadtests.consent_speed import ConsentSpeed
 from loadtests.generator import ConnectionLost
 from loadtests.report import Memory, verdicts
 from loadtests.rounds import Round, WrongAnswer, fire, middle, ratio
@@ -60,6 +61,7 @@ class Found:
     contact_data: list[Round] = field(default_factory=list)
     batches: list[Round] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
+    consent: ConsentSpeed | None = None
 
 
 class Bench:
@@ -80,6 +82,8 @@ class Bench:
         step("with contact data")
         self._accounted(self._with_contact_data)
         self._accounted(lambda: self._batches(step))
+        step("hearing consent")
+        self.found.consent = consent_speed.measure()
         return self.found
 
     def _alternate(self, step: Callable[[str], None]) -> None:
@@ -122,7 +126,9 @@ class Bench:
 def result_of(found: Found, plan: Plan, cores: tuple[int, int]) -> dict[str, Any]:
     """Everything a program or a reader of the docs may want, as plain values."""
     against_bare = ratio(found.sluis, found.bare)
-    judged = verdicts(against_bare, middle(found.batches, "events_per_cpu_second"), found.memory)
+    if found.consent is None:
+        raise CannotMeasure("the consent decision was not measured")
+    judged = verdicts(against_bare, middle(found.batches, "events_per_cpu_second"), found.memory, found.consent)
     bare = [one.cpu_us_per_request for one in found.bare]
     remarks = {
         CLOSED_LOOP: True,
@@ -145,6 +151,7 @@ def result_of(found: Found, plan: Plan, cores: tuple[int, int]) -> dict[str, Any
             },
         },
         "verdicts": [(one._replace(met=None) if plan.quick else one)._asdict() for one in judged],
+        "consent": found.consent._asdict(),
         "memory": [list(sample) for sample in found.memory],
         "rounds": {name: [asdict(one) for one in getattr(found, name)] for name in ("sluis", "bare", "batches")},
         "remarks": [remark for remark, holds in remarks.items() if holds],
@@ -163,7 +170,7 @@ def measure(plan: Plan, terminal: Console) -> dict[str, Any]:
     """Set the stage, run, and make up the result."""
     cores = two_cores()
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    total = 2 + 2 * ALTERNATIONS + BATCH_ROUNDS
+    total = 3 + 2 * ALTERNATIONS + BATCH_ROUNDS
     with (
         on_core(cores[1]),
         Progress(*columns, console=terminal) as progress,

@@ -8,6 +8,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.consent_speed import MAX_CACHED_US, MAX_DECIDE_US, MAX_UNCACHED_US, ConsentSpeed
+
 RESULT: Final = Path(__file__).with_name("results") / "bench.json"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN: Final = "<!-- bench: written by `python -m loadtests.bench --write-docs`, not by hand -->"
@@ -39,7 +41,9 @@ class Memory(NamedTuple):
     megabytes: float
 
 
-def verdicts(ratio: float, events_per_cpu_second: float, memory: Sequence[Memory]) -> list[Verdict]:
+def verdicts(
+    ratio: float, events_per_cpu_second: float, memory: Sequence[Memory], consent: ConsentSpeed
+) -> list[Verdict]:
     """All targets of this run."""
     return [
         Verdict("CPU of a single-event request, against the bare route", f"<= {MAX_RATIO} x", f"{ratio:.2f} x",
@@ -48,7 +52,14 @@ def verdicts(ratio: float, events_per_cpu_second: float, memory: Sequence[Memory
                 f"{events_per_cpu_second:,.0f}", events_per_cpu_second >= MIN_EVENTS_PER_CPU_SECOND),
         _size(memory),
         _flatness(memory),
+        _microseconds("Decoding a TC string of 700 vendors", MAX_UNCACHED_US, consent.decode_uncached_us),
+        _microseconds("The same string again", MAX_CACHED_US, consent.decode_cached_us),
+        _microseconds("Hearing every signal and deciding", MAX_DECIDE_US, consent.decide_us),
     ]  # fmt: skip
+
+
+def _microseconds(what: str, most: float, found: float) -> Verdict:
+    return Verdict(what, f"< {most:.0f} us", f"{found:.2f} us", found < most)
 
 
 def _size(memory: Sequence[Memory]) -> Verdict:

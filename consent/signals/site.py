@@ -11,7 +11,7 @@ Rules
 6. A batch's statement and an event's are read apart: what either denies is denied, only what both grant is granted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, reduce
@@ -43,10 +43,20 @@ class Statement:
     act: Choice | None = None
     lowers: Choice | None = None
 
-    def together_with(self, others: Sequence[Signal]) -> "Statement":
+    def together_with(self, others: tuple[Signal, ...]) -> "Statement":
         """What it may change in the ledger when the other signals are heard too: an act may grant what they grant."""
-        act = None if self.act is None else self.act.more(others).less((self.signal, *others))
+        act = self.act
+        if act is not None and act.granted is self.signal.grants:
+            act = Choice(act.decided_ms, _left(self.signal, others))
+        elif act is not None:
+            act = act.more(others).less((self.signal, *others))
         return Statement(self.signal, act, None if self.lowers is None else self.lowers.less(others))
+
+
+@lru_cache(maxsize=1024)
+def _left(own: Signal, others: tuple[Signal, ...]) -> Mapping[Recipient, Purposes]:
+    """What an act grants beside other signals: the same for all who said the same."""
+    return Choice(0, own.grants).more(others).less((own, *others)).granted
 
 
 def read(

@@ -18,7 +18,7 @@ Sources: TCF v2 and CMP API v2 (IAB Europe); Google's mapping of TCF to consent 
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from consent.model import NOTHING, Purpose, Purposes
@@ -104,9 +104,15 @@ def permitted(
     outcome = _reliability(said, now_ms, min(validity_days, MAX_VALIDITY_DAYS) * _DAY_MS)
     if outcome is not TcfOutcome.OK:
         return _WITHOUT_STRING[outcome]
+    return _answer(said, ac_text)
+
+
+@lru_cache(maxsize=512)
+def _answer(said: TcString, ac_text: str | None) -> TcfAnswer:
+    """What a string that can be relied upon permits: worked out once per visitor's pair of strings."""
     google = _permitted_to_google(said)
     return TcfAnswer(
-        outcome,
+        TcfOutcome.OK,
         google=_mapped(google & _MAPPED),
         meta=_permitted_to_meta(said, ac_text),
         measures=google >= _MEASURING,
@@ -123,15 +129,17 @@ def _where_gdpr_is_not_said_to_apply(tc_text: str | None, gdpr_applies: bool | N
 
 def _reliability(said: TcString, now_ms: int, validity_ms: int) -> TcfOutcome:
     """The first reason why a readable string cannot be relied on, else OK."""
-    found = (
-        (not said.is_service_specific, TcfOutcome.NOT_SERVICE_SPECIFIC),
-        (said.tcf_policy_version < _OLDEST_POLICY, TcfOutcome.POLICY_TOO_OLD),
-        (max(said.created_ms, said.last_updated_ms) > now_ms + _SKEW_MS, TcfOutcome.FROM_THE_FUTURE),
-        (said.last_updated_ms < said.created_ms, TcfOutcome.UPDATED_BEFORE_CREATED),
-        (now_ms - said.last_updated_ms > validity_ms, TcfOutcome.EXPIRED),
-        (said.disclosed_vendors is None, TcfOutcome.NO_DISCLOSED_VENDORS),
-    )
-    return next((outcome for holds, outcome in found if holds), TcfOutcome.OK)
+    if not said.is_service_specific:
+        return TcfOutcome.NOT_SERVICE_SPECIFIC
+    if said.tcf_policy_version < _OLDEST_POLICY:
+        return TcfOutcome.POLICY_TOO_OLD
+    if max(said.created_ms, said.last_updated_ms) > now_ms + _SKEW_MS:
+        return TcfOutcome.FROM_THE_FUTURE
+    if said.last_updated_ms < said.created_ms:
+        return TcfOutcome.UPDATED_BEFORE_CREATED
+    if now_ms - said.last_updated_ms > validity_ms:
+        return TcfOutcome.EXPIRED
+    return TcfOutcome.OK if said.disclosed_vendors is not None else TcfOutcome.NO_DISCLOSED_VENDORS
 
 
 def _permitted_to_google(said: TcString) -> frozenset[int]:

@@ -11,7 +11,7 @@ Rules
 7. The site's policy says whether the string may grant at all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ _TCFEUV2, _UNDECIDED = 2, 0  # section ids of GPP
 
 def read(said: Mapping[str, Any], policy: SitePolicy, now_ms: int) -> list[tuple[Signal | None, TcfAnswer]]:
     """What each TC string of a statement answers; empty if none is there. Never raises."""
-    strings = list(dict.fromkeys(_strings(said)))
+    strings = _strings(said)
     if not strings:
         return []
     additional = text_of(said.get("additional_consent"))
@@ -56,27 +56,32 @@ def read(said: Mapping[str, Any], policy: SitePolicy, now_ms: int) -> list[tuple
     return [(_signal(answer, bool(additional), policy), answer) for answer in answers]
 
 
-def _strings(said: Mapping[str, Any]) -> Iterator[tuple[str | None, bool | None]]:
+def _strings(said: Mapping[str, Any]) -> list[tuple[str | None, bool | None]]:
     """Each TC string with whether the GDPR is said to apply."""
-    stated = said.get("gdpr_applies")
+    stated, packed = said.get("gdpr_applies"), said.get("gpp_string")
     applies = True if stated in _YES else False if stated in _NO else None
-    sections = sections_of(said.get("gpp_sid"))
-    in_force = sections is not None and _TCFEUV2 in sections
-    inside, beside = _inside_gpp(said.get("gpp_string"), sections), text_of(said.get("tc_string"))
+    beside = text_of(said.get("tc_string"))
     if stated is not None and applies is None:
         beside = beside or UNREADABLE  # something was said of the GDPR that cannot be read
-    if inside is not None or (in_force and beside is None):
-        yield inside, True if applies is None else applies
-    if beside is not None or (inside is None and applies is not None):
-        yield beside, applies
+    found: list[tuple[str | None, bool | None]] = []
+    inside = None
+    if packed is not None or "gpp_sid" in said:
+        sections = sections_of(said.get("gpp_sid"))
+        inside = _inside_gpp(packed, sections)
+        in_force = sections is not None and _TCFEUV2 in sections
+        if inside is not None or (in_force and beside is None):
+            found.append((inside, True if applies is None else applies))
+    if (beside is not None and (beside, applies) not in found) or (inside is None and applies is not None):
+        found.append((beside, applies))
+    return found
 
 
 def _inside_gpp(stated: Any, sections: list[int] | None) -> str | None:
     text = text_of(stated)
     found = None if text is None else gpp.decode(text)
-    if not isinstance(found, GppString) or (sections and not {_TCFEUV2, _UNDECIDED} & set(sections)):
+    if not isinstance(found, GppString) or found.tc_text is None:
         return None
-    return found.tc_text
+    return None if sections and not {_TCFEUV2, _UNDECIDED} & set(sections) else found.tc_text
 
 
 def _signal(answer: TcfAnswer, has_additional: bool, policy: SitePolicy) -> Signal | None:  # noqa: FBT001

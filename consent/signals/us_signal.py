@@ -5,7 +5,7 @@ advertising, in whatever section it is said. Sources: IAB GPP and US Privacy; th
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from consent.model import ADS, EVERY_RECIPIENT, Reason, Signal, Source
@@ -16,32 +16,41 @@ from consent.signals.refusal import Refused
 from consent.signals.us_sections import OptOut
 
 _TCFEUV2, _NONE = 2, -1  # section ids of GPP: a TC string (tcf_signal.py reads it), and none at all
+_KEPT_CHARACTERS: Final = 2_048  # nobody fills the memory with long strings
 FIELDS: Final = ("gpp_string", "gpp_sid", "us_privacy")
 
 
-def read(said: Mapping[str, Any]) -> list[Signal]:
+def read(said: Mapping[str, Any]) -> tuple[Signal, ...]:
     """One denial per string that opts out. Never raises."""
-    reasons = ((Source.GPP, _gpp(said)), (Source.US_PRIVACY, _us_privacy(said)))
-    return [_denial(source, reason) for source, reason in reasons if reason is not None]
+    text, sid, privacy = said.get("gpp_string"), said.get("gpp_sid"), said.get("us_privacy")
+    if text is None and sid is None and privacy is None:
+        return ()
+    sections, text = sections_of(sid), text_of(text)
+    in_force = None if sections is None else tuple(sections)
+    hear = _denials if text is None or len(text) <= _KEPT_CHARACTERS else _denials.__wrapped__
+    return hear(text, in_force, text_of(privacy))
 
 
-def _gpp(said: Mapping[str, Any]) -> Reason | None:
-    text = text_of(said.get("gpp_string"))
-    stated = sections_of(said.get("gpp_sid"))
-    sections = None if stated is None else [one for one in stated if one != _TCFEUV2] or [_NONE]
+@lru_cache(maxsize=512)
+def _denials(gpp_text: str | None, sections: tuple[int, ...] | None, privacy: str | None) -> tuple[Signal, ...]:
+    found = ((Source.GPP, _gpp(gpp_text, sections)), (Source.US_PRIVACY, _us_privacy(privacy)))
+    return tuple(_denial(source, reason) for source, reason in found if reason is not None)
+
+
+def _gpp(text: str | None, sections: tuple[int, ...] | None) -> Reason | None:
+    in_force = None if sections is None else [one for one in sections if one != _TCFEUV2] or [_NONE]
     if text is None:
-        return None if gpp.opts_out(None, sections) is None else Reason.US_OPT_OUT
+        return None if gpp.opts_out(None, in_force) is None else Reason.US_OPT_OUT
     found = gpp.decode(text)
     if isinstance(found, GppString) and found.known_child:
         return Reason.KNOWN_CHILD
-    why = gpp.opts_out(found, sections)
+    why = gpp.opts_out(found, in_force)
     if why is None:
         return None
     return Reason.US_UNREADABLE if why is OptOut.UNREADABLE else Reason.US_OPT_OUT
 
 
-def _us_privacy(said: Mapping[str, Any]) -> Reason | None:
-    text = text_of(said.get("us_privacy"))
+def _us_privacy(text: str | None) -> Reason | None:
     if text is None:
         return None
     found = us_privacy.decode(text)

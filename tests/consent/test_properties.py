@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consent.decide import decide
 from consent.hearing import hear
-from consent.model import EVERYTHING, NOTHING, Choice, Decision, Purpose, Purposes, Reason, Regime, Signal
+from consent.model import ADS, EVERYTHING, NOTHING, Choice, Decision, Purpose, Purposes, Reason, Regime, Signal, Source
 from consent.policy import MAY_BE_REQUIRED, MAY_GRANT, ConsentSource, Notice, SitePolicy
 from consent.recheck import still_allowed
 from consent.signals import gpc, recorded, site
@@ -212,11 +212,45 @@ def test_a_default_never_grants_where_silence_is_no(said: dict[str, Any], policy
 
 @given(STATEMENTS, POLICIES)
 def test_where_choices_must_be_recorded_a_page_never_grants(said: dict[str, Any], policy: SitePolicy) -> None:
-    strict = replace(policy, elsewhere=Regime.OPT_IN, consent_source=ConsentSource.RECORDED)
+    strict = replace(policy, elsewhere=Regime.OPT_IN, consent_source=ConsentSource.RECORDED, grants=frozenset())
     statement = site.read(said, strict, NOW_MS)
     assert statement is not None
     assert given_to(heard(said, strict)) == set()
     assert statement.act is None
+
+
+@given(STATEMENTS, POLICIES)
+def test_strings_grant_to_google_and_meta_alone_and_never_analytics_by_tcf(
+    said: dict[str, Any], policy: SitePolicy
+) -> None:
+    by_tcf = replace(policy, elsewhere=Regime.OPT_IN, consent_source=ConsentSource.RECORDED, grants={Source.TCF})
+    opened = given_to(heard(said, by_tcf))
+    assert {name for name, _ in opened} <= {"google", "meta"}
+    assert {purpose for _, purpose in opened} <= ADS
+
+
+OBJECTIONS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"us_privacy": "1YYN"},
+        {"us_privacy": "rubbish"},
+        {"gcs": "G100"},
+        {"gcd": "13q3q3q3q5l1"},
+        {"gcd": "rubbish"},
+        {"gpc": True},
+        {"gpp_string": "rubbish"},
+        {"tc_string": REFUSED_IN_TCF, "gdpr_applies": True},
+        {"tc_string": "rubbish", "gdpr_applies": True},
+        {"tc_string": ACCEPTED_IN_TCF, "gdpr_applies": True, "event_status": "cmpuishown"},
+    ]
+)
+
+
+@given(STATEMENTS, OBJECTIONS, POLICIES)
+def test_an_objection_in_any_string_closes_advertising_whatever_else_is_said(
+    said: dict[str, Any], objection: dict[str, Any], policy: SitePolicy
+) -> None:
+    opened = given_to(heard(said | objection, policy))
+    assert not {purpose for _, purpose in opened} & {Purpose.AD_STORAGE}
 
 
 @given(SAID, SAID, POLICIES)

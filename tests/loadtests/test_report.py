@@ -7,9 +7,11 @@ import pytest
 from rich.console import Console
 
 from loadtests.bench import Found, plan_from, result_of
+from loadtests.consent_speed import ConsentSpeed, measure
 from loadtests.report import BEGIN, END, Memory, passed, save, show, verdicts, write_page
 from loadtests.rounds import Round
 
+FAST = ConsentSpeed(59.9, 0.9, 7.9)
 FLAT = [Memory(60_000, 80.0), Memory(110_000, 81.0), Memory(260_000, 82.0)]
 
 
@@ -17,7 +19,7 @@ def found(cpu_s: float = 0.1) -> Found:
     one = Round(1000, 1000, cpu_s, wall_s=0.5, p50_ms=1, p95_ms=2, p99_ms=3)
     bare = Round(1000, 1000, 0.04, wall_s=0.5, p50_ms=1, p95_ms=2, p99_ms=3)
     batch = Round(1000, 20_000, 0.8, wall_s=1, p50_ms=1, p95_ms=2, p99_ms=3)
-    return Found([one] * 3, [bare] * 3, [one], [batch] * 5, FLAT)
+    return Found([one] * 3, [bare] * 3, [one], [batch] * 5, FLAT, FAST)
 
 
 def result(cpu_s: float = 0.1, *arguments: str) -> dict[str, Any]:
@@ -25,35 +27,40 @@ def result(cpu_s: float = 0.1, *arguments: str) -> dict[str, Any]:
 
 
 def test_everything_met() -> None:
-    assert [verdict.met for verdict in verdicts(2.8, 22_000, FLAT)] == [True] * 4
+    assert [verdict.met for verdict in verdicts(2.8, 22_000, FLAT, FAST)] == [True] * 7
 
 
 @pytest.mark.parametrize(
-    ("ratio", "events", "memory"),
+    ("ratio", "events", "memory", "consent"),
     [
-        (2.81, 22_000, FLAT),
-        (2.0, 21_999, FLAT),
-        (2.0, 30_000, [Memory(110_000, 90.5), Memory(200_000, 90.5)]),
-        (2.0, 30_000, [Memory(110_000, 70.0), Memory(200_000, 74.0)]),
+        (2.81, 22_000, FLAT, FAST),
+        (2.0, 21_999, FLAT, FAST),
+        (2.0, 30_000, [Memory(110_000, 90.5), Memory(200_000, 90.5)], FAST),
+        (2.0, 30_000, [Memory(110_000, 70.0), Memory(200_000, 74.0)], FAST),
+        (2.0, 30_000, FLAT, FAST._replace(decode_uncached_us=60.0)),
+        (2.0, 30_000, FLAT, FAST._replace(decode_cached_us=1.0)),
+        (2.0, 30_000, FLAT, FAST._replace(decide_us=8.0)),
     ],
-    ids=["ratio", "batches", "size", "growth"],
+    ids=["ratio", "batches", "size", "growth", "decoding", "remembering", "deciding"],
 )
-def test_each_target_can_be_missed_alone(ratio: float, events: float, memory: list[Memory]) -> None:
-    judged = verdicts(ratio, events, memory)
+def test_each_target_can_be_missed_alone(
+    ratio: float, events: float, memory: list[Memory], consent: ConsentSpeed
+) -> None:
+    judged = verdicts(ratio, events, memory, consent)
     assert [verdict.met for verdict in judged].count(False) == 1
     assert not passed(judged)
 
 
 def test_memory_is_not_judged_before_200_000_events() -> None:
-    judged = verdicts(2.0, 30_000, [Memory(100_000, 200.0), Memory(199_999, 300.0)])
-    assert [verdict.met for verdict in judged] == [True, True, None, None]
+    judged = verdicts(2.0, 30_000, [Memory(100_000, 200.0), Memory(199_999, 300.0)], FAST)
+    assert [verdict.met for verdict in judged] == [True, True, None, None, True, True, True]
     assert passed(judged)
 
 
 def test_the_result_has_ratio_and_verdicts() -> None:
     made = result()
     assert made["ratio"] == pytest.approx(2.5)
-    assert [verdict["met"] for verdict in made["verdicts"]] == [True] * 4
+    assert [verdict["met"] for verdict in made["verdicts"]] == [True] * 7
 
 
 def test_a_quick_run_judges_nothing_and_says_so() -> None:
@@ -106,3 +113,7 @@ def test_a_result_can_be_kept(tmp_path: Path) -> None:
 def test_the_page_of_the_docs_has_the_marks() -> None:
     text = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
     assert text.index(BEGIN) < text.index(END)
+
+
+def test_the_consent_decision_is_measured_on_strings_that_are_read_and_statements_that_are_granted() -> None:
+    assert all(microseconds > 0 for microseconds in measure())
