@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import cli_page, configuration_page, outcomes_page
+from docs import cli_page, configuration_page, consent_matrix, outcomes_page
 
 FOLDER: Final = Path(__file__).parent
 NOTE: Final = "<!-- Made from the code by `make docs`. Change the code, not this page. -->\n\n"
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration.md": configuration_page.page,
+    "consent-matrix.md": consent_matrix.page,
     "outcomes.md": outcomes_page.page,
     "cli.md": cli_page.page,
 }

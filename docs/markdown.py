@@ -1,9 +1,10 @@
 """Markdown tables, and the sentence that stands beside a member of a closed list in the code."""
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+
+from collector.commands.meanings import comments
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -19,9 +20,8 @@ def code(text: str) -> str:
 
 def meanings(members: type[Enum], said: Mapping[str, str] | None = None) -> dict[str, str]:
     """Value to sentence: the comment beside each member in the code, else `said`; raises KeyError without one."""
-    source = inspect.getsource(members)
-    beside = dict(re.findall(r"^    ([A-Z_]+) = \"[^\"]*\"  # (.+)$", source, re.MULTILINE))
-    return {str(one.value): sentence(beside.get(one.name) or (said or {})[str(one.value)]) for one in members}
+    beside = {**(said or {}), **comments(members)}
+    return {str(one.value): sentence(beside[str(one.value)]) for one in members}
 
 
 def sentence(text: str) -> str:
