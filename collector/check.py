@@ -43,6 +43,7 @@ def problems(settings: Settings, file: Path) -> Iterator[str]:
 def remarks(settings: Settings) -> Iterator[str]:
     """What works as configured and still deserves to be known."""
     yield from settings.missing_secrets()
+    yield from _ages(settings)
     for name, said in settings.destination.items():
         if isinstance(said, Ga4Settings) and said.identity == "keyed":
             yield (
@@ -59,6 +60,23 @@ def remarks(settings: Settings) -> Iterator[str]:
         endpoint = getattr(said, "endpoint", "")
         if endpoint.startswith(LOOPBACK):
             yield f"{name}: sends to this machine ({endpoint}), not to the vendor."
+
+
+def _ages(settings: Settings) -> Iterator[str]:
+    """Where a consent platform and this configuration disagree on how old a choice may be."""
+    for site in settings.site:
+        kept, allowed = site.platform_days, site.choice_max_age_days
+        if kept is not None and kept > allowed:
+            yield (
+                f"Site {site.id!r}: the consent platform keeps a choice for {kept} days and Sluis takes it for {allowed}: "
+                f"in between, events are refused as expired_choice and nobody is asked. Set the platform to {allowed} "
+                "days, or have the page ask on `sluis:ask`."
+            )
+        elif kept is not None and kept < allowed:
+            yield (
+                f"Site {site.id!r}: the consent platform asks again after {kept} days, Sluis would take a choice for "
+                f"{allowed}: set choice_max_age_days = {kept} so that both say the same."
+            )
 
 
 async def store_problems(settings: Settings) -> list[str]:

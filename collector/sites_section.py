@@ -54,6 +54,9 @@ class SiteSettings(Section):
     choice_max_age_days: int = Field(
         default=DEFAULT_MAX_AGE_DAYS, description="How old a choice may be, in days (395 at most)."
     )
+    platform_days: int | None = Field(
+        default=None, ge=1, description="How long your consent platform keeps a choice, in days; `check` compares."
+    )
     grants: list[Literal["tcf", "consent_mode"]] = Field(
         default=["tcf"], description="A consent platform's signals that may grant; all of them may deny."
     )

@@ -31,7 +31,6 @@
     return value;
   };
   const keepJson = (name, value, days) => keep(name, JSON.stringify(value), days);
-  const remove = (name) => keep(name, "", 0);
   const random = () =>
     btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18)))).replace(/[+/]/g, "-").slice(0, 22);
   const digits = () => 1e9 + (crypto.getRandomValues(new Uint32Array(1))[0] % 1147483648);
@@ -50,8 +49,8 @@
   const gpc = () => navigator.globalPrivacyControl || undefined;
   const advertises = (c) => !gpc() && granted(c, "ad_storage", "meta") && granted(c, "ad_user_data", "meta");
   const clean = (c) => {
-    if (!measures(c)) [CLIENT, SESSION].forEach(remove);
-    if (!advertises(c)) ["_fbp", "_fbc"].forEach(remove);
+    if (!measures(c)) [CLIENT, SESSION].map((name) => keep(name, "", 0));
+    if (!advertises(c)) ["_fbp", "_fbc"].map((name) => keep(name, "", 0));
   };
 
   // Identifiers, made at the first use that their purpose permits.
@@ -108,11 +107,12 @@
     };
   };
 
-  // Sending: answers nothing when the job is over, or the milliseconds the server asks us to wait.
+  // Sending: answers nothing when the job is over, or the milliseconds the server asks us to wait. A choice that no
+  // longer covers what the site does is for the page to ask about again.
   const send = async ({ method = "POST", path, body }) => {
     const text = JSON.stringify(body);
     try {
-      const { ok, status, headers } = await fetch(`${endpoint}/v1/${path}`, {
+      const answer = await fetch(`${endpoint}/v1/${path}`, {
         method,
         body: text,
         credentials: "omit",
@@ -120,6 +120,8 @@
         keepalive: text.length < 2e4,
         signal: AbortSignal.timeout?.(15e3),
       });
+      const { ok, status, headers } = answer;
+      if (/expired_choice|_covered/.test(await answer.text())) dispatchEvent(new Event("sluis:ask"));
       if (ok || (method === "POST" && status < 500 && status !== 429)) return;
       const after = headers.get("Retry-After");
       return after * 1e3 || Date.parse(after) - Date.now() || 1;
@@ -160,7 +162,7 @@
     return Math.max(1, Math.round(ms));
   };
   const arrived = () => {
-    const url = location.href.split("#")[0];
+    const [url] = location.href.split("#");
     if (url === here) return;
     referrer = here ?? document.referrer;
     here = url;
@@ -186,10 +188,7 @@
     queue = [...queue, JSON.parse(JSON.stringify(event))].slice(-100);
     post();
   };
-  const page = () => {
-    arrived();
-    track("page_view");
-  };
+  const page = () => arrived() & track("page_view");
   const keepChoice = (kept, at) => keepJson(CHOICE, kept, 183 - (Date.now() - at) / 864e5);
   const consent = ({
     language = document.documentElement.lang || navigator.language,
@@ -243,7 +242,7 @@
   erase();
   arrived();
   if (auto) track("page_view");
-  setTimeout(() => heard === null && signals({}), 2e3);
+  setTimeout(() => heard ?? signals({}), 2e3);
   const run = ([name, ...args]) => window.sluis[name](...args);
   (window.sluisQueue || []).forEach(run);
   window.sluisQueue = { push: run };

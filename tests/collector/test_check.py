@@ -109,6 +109,18 @@ def test_every_problem_is_told_at_once(folder: Path) -> None:
     assert len(found(folder, (MINIMAL + META).replace('"general"', '"children"'))) == 3
 
 
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [(365, "Set the platform to 183 days"), (90, "set choice_max_age_days = 90"), (183, None), (None, None)],
+)
+def test_how_long_the_platform_keeps_a_choice_is_compared(folder: Path, days: int | None, says: str | None) -> None:
+    line = "" if days is None else f"platform_days = {days}\n"
+    toml = MINIMAL.replace('audience = "general"\n', f'audience = "general"\n{line}') + META
+    said = [one for one in remarks(configured(folder, toml)) if "consent platform" in one]
+    assert len(said) == (says is not None)
+    assert all(says in one for one in said if says)
+
+
 def test_what_works_and_deserves_to_be_known_is_remarked(folder: Path) -> None:
     said = list(remarks(configured(folder)))
     assert [line.partition(":")[0] for line in said] == ["ga4", "meta"]

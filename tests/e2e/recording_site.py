@@ -37,6 +37,7 @@ class Site:
     url: str = ""
     told: list[Told] = field(default_factory=list)
     answers: dict[str, deque[tuple[int, dict[str, str]]]] = field(default_factory=dict)
+    said: str = "{}"
     early: str = ""
     options: str = ""
     further: str = ""
@@ -75,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.site.told.append(Told(self.command, self.path, body, media_type, mode, time.monotonic()))
         waiting = self.site.answers.get(self.path)
         status, headers = waiting.popleft() if waiting else (202, {})
-        self._answer(status, "application/json", "{}", headers)
+        self._answer(status, "application/json", self.site.said, headers)
 
     def do_DELETE(self) -> None:
         self.do_POST()

@@ -1,5 +1,6 @@
 """The SDK in a real browser: nothing without a choice, only what the choice allows, nothing after a withdrawal."""
 
+import json
 import time
 from collections import deque
 
@@ -227,3 +228,24 @@ def test_an_unreported_acceptance_is_reported_by_the_next_page(page: Page, site:
     first, second = eventually(lambda: site.acts() if len(site.acts()) == 2 else None)
     assert first.body == second.body
     eventually(lambda: site.named("page_view"))
+
+
+ASKED = "window.asked = 0; addEventListener('sluis:ask', () => window.asked++)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "times"),
+    [("expired_choice", 1), ("recipient_not_covered", 1), ("purpose_not_granted", 0), ("withdrawn", 0)],
+)
+def test_the_page_learns_when_the_visitor_has_to_be_asked_again(
+    page: Page, site: Site, reason: str, times: int
+) -> None:
+    page.goto(site.url)
+    page.evaluate(ASKED)
+    site.said = json.dumps({"results": [{"destinations": {"ga4": "queued", "meta": f"skipped:{reason}"}}]})
+    decide(page, ACCEPT)
+    eventually(lambda: site.named("page_view"))
+    settle(page)
+    site.said = "{}"
+    assert (page.evaluate("window.asked") > 0) == bool(times)
+    assert page.evaluate("sluis.choice()")["analytics_storage"] == "granted", "until the visitor answers it stands"

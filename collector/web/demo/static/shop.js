@@ -120,6 +120,7 @@
   choices.addEventListener("submit", (event) => event.preventDefault());
   banner.addEventListener("keydown", (event) => event.key === "Escape" && asked(sluis.choice()) && close());
 
+  addEventListener("sluis:ask", () => banner.hidden && open(false));
   showState();
   if (!asked(sluis.choice())) open(false);
 })();
