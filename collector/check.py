@@ -68,7 +68,7 @@ def _ages(settings: Settings) -> Iterator[str]:
         kept, allowed = site.platform_days, site.choice_max_age_days
         if kept is not None and kept > allowed:
             yield (
-                f"Site {site.id!r}: the consent platform keeps a choice for {kept} days and Sluis takes it for {allowed}: "
+                f"Site {site.id!r}: the consent platform keeps a choice for {kept} days, Sluis takes it for {allowed}: "
                 f"in between, events are refused as expired_choice and nobody is asked. Set the platform to {allowed} "
                 "days, or have the page ask on `sluis:ask`."
             )
