@@ -13,7 +13,7 @@ import typer
 from collector.settings import SettingsError
 
 GROUP: Final = "sluis.commands"
-ORDER: Final = ("up", "serve", "deliver", "janitor", "console", "sandbox", "check", "explain", "balance", "keys")
+ORDER: Final = tuple("up serve deliver janitor console sandbox check explain balance consent keys".split())
 UNUSABLE: Final = 2
 
 
@@ -30,8 +30,8 @@ def _about(
 ) -> None:
     """Sluis, a privacy-first server-side tracking collector.
 
-    Exit codes: 0 done; 1 a check failed or something is unaccounted; 2 the command or the configuration cannot be
-    used; 3 the store does not answer.
+    Exit codes: 0 done; 1 a check failed, input was refused or something is unaccounted; 2 the command or the
+    configuration cannot be used; 3 the store does not answer.
     """
 
 

@@ -12,7 +12,8 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -36,12 +37,15 @@ from collector.store.group_commit import GroupCommit
 from collector.store.handover import Handover
 from collector.store.keyring import KeyRing, Master
 from collector.store.ledger import Ledger
+from collector.store.recipients import first_named
 from collector.store.sealing import SALT_BYTES, Sealer
+from collector.store.withdrawal_book import WithdrawalBook
+from collector.store.withdrawals import Withdrawals
 from collector.telemetry import logger, set_up
 from collector.web.consent_api import ConsentApi
 from collector.web.consent_tally import ConsentTally
 from collector.web.demo_shop import demo_routes
-from collector.web.health import Health
+from collector.web.health import Health, has_today, pings
 from collector.web.ingest import PATH, Ingest
 from collector.web.intake_desk import Door, IntakeDesk
 from collector.web.pixel import Pixel
@@ -85,7 +89,7 @@ def now_ms() -> int:
 
 
 def serve(settings: Settings, on_ready: Callable[[], None]) -> None:
-    """Run the public collector until SIGTERM; raises CannotServe, CannotListen or KeyRingError."""
+    """Run the public collector until SIGTERM; raises CannotServe, CannotListen, KeyRingError or NotKept."""
     set_up("serve")
     listening = bind(settings.listen.host, settings.listen.port, "port")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -113,6 +117,8 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
     await _refuse_weak_store(reader)
     buffer = RedisBuffer(writer, dedupe_ms=settings.retention.dedupe_hours * 3_600_000)
     ledger = Ledger(reader)
+    book = WithdrawalBook(settings.var / "withdrawals", "serve").open()
+    withdrawals = Withdrawals(ledger, book, settings.retention.receipt_days * 86_400)
     commits = GroupCommit(
         _commit_all(buffer.append),
         weigh=len,
@@ -136,25 +142,30 @@ async def _serve(settings: Settings, listening: socket.socket, on_ready: Callabl
         now_ms=now_ms,
         witnesses=_witnesses(settings, tally, decisions),
     )
-    sites = Sites(settings)
-    health = Health({"store": _pings(reader.ping), "keys": _has_today(keyring)})
+    sites = await _sites(settings, reader)
+    health = Health({"store": pings(reader.ping), "keys": has_today(keyring)})
     where = _whereabouts(settings)
     ingest = Ingest(sites, desk, where)
-    app = Front(ingest, _cool_routes(settings, sites, desk, ledger, keys, health, where))
+    app = Front(ingest, _cool_routes(settings, sites, desk, withdrawals, keys, health, where))
     committing = asyncio.create_task(commits.run())
-    counts = _counts(door, tally, reader)
-    counting = asyncio.create_task(_count(counts))
+    async with _beside(_counts(door, tally, reader), decisions, keys):
+        on_ready()
+        _collect_garbage_less()
+        await _listen_until_told(app, partial(Protocol, ingest=ingest), listening)
+        await commits.close()
+        await committing
+
+
+@asynccontextmanager
+async def _beside(counts: Counts, decisions: DecisionLog, keys: DomainKeys) -> AsyncIterator[None]:
+    """What goes on beside the requests: counting, recording, forgetting. What is left of it is done at the end."""
     recording = asyncio.create_task(decisions.run())
-    forgetting = asyncio.create_task(_forget_destroyed(keys))
-    on_ready()
-    _collect_garbage_less()
-    await _listen_until_told(app, partial(Protocol, ingest=ingest), listening)
-    await commits.close()
-    await committing
+    others = [asyncio.create_task(_count(counts)), asyncio.create_task(_forget_destroyed(keys))]
+    yield
     decisions.close()
     await recording
-    counting.cancel()
-    forgetting.cancel()
+    for task in others:
+        task.cancel()
     for one in (*counts, *counts):  # what a cancelled flush left, then the rest
         await one.flush()
 
@@ -167,13 +178,13 @@ def _cool_routes(
     settings: Settings,
     sites: Sites,
     desk: IntakeDesk,
-    ledger: Ledger,
+    withdrawals: Withdrawals,
     keys: DomainKeys,
     health: Health,
     where: Whereabouts,
 ) -> Starlette:
     routes: list[BaseRoute] = [
-        *ConsentApi(desk, ledger, keys, settings.retention.receipt_days * 86_400).routes(),
+        *ConsentApi(desk, withdrawals, keys, where).routes(),
         Pixel(desk, where).route(),
         Route("/v1/{rest:path}", allow, methods=["OPTIONS"]),
         *sdk_routes(),
@@ -206,6 +217,17 @@ async def _listen_until_told(app: ASGIApp, protocol: Callable[..., Protocol], li
     await uvicorn.Server(config).serve(sockets=[listening])
 
 
+async def _sites(settings: Settings, reader: Client) -> Sites:
+    """The sites, each knowing since when its recipients are there."""
+    since: dict[str, dict[str, int]] = {}
+    for site in Sites(settings).all:
+        try:
+            since[site.id] = await first_named(reader, site.id, site.policy.recipients, now_ms())
+        except StoreUnavailable as error:
+            raise CannotServe(f"The store does not answer: {error}") from None
+    return Sites(settings, since)
+
+
 def _whereabouts(settings: Settings) -> Whereabouts:
     listen = settings.listen
     try:
@@ -234,26 +256,6 @@ def _commit_all(
         return [[next(answers) for _ in request] for request in requests]
 
     return commit
-
-
-def _pings(ping: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[str | None]]:
-    async def check() -> str | None:
-        try:
-            async with asyncio.timeout(1):
-                await ping()
-        except Exception:  # noqa: BLE001 -- whatever it is, the store does not answer
-            return "store_unavailable"
-        return None
-
-    return check
-
-
-def _has_today(keyring: KeyRing) -> Callable[[], Awaitable[str | None]]:
-    async def check() -> str | None:
-        today = time.strftime("day-%Y%m%d", time.gmtime())
-        return None if keyring.root(today) is not None else "day_key_missing"
-
-    return check
 
 
 async def _forget_destroyed(keys: DomainKeys) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from collector.running_section import (
+    DecisionsSettings,
     KeysSettings,
     LimitsSettings,
     ListenSettings,
@@ -32,6 +33,7 @@ from consent.model import Purposes, Recipient
 
 __all__ = [
     "LABEL",
+    "DecisionsSettings",
     "DestinationSettings",
     "Ga4Settings",
     "KeysSettings",
@@ -59,6 +61,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     keys: KeysSettings = KeysSettings()
     retention: RetentionSettings = RetentionSettings()
+    decisions: DecisionsSettings = DecisionsSettings()
     limits: LimitsSettings = LimitsSettings()
     listen: ListenSettings = ListenSettings()
 

@@ -1,8 +1,9 @@
 """The `janitor`: makes keys ahead, ends what has to end, keeps a copy of the balance apart from the store.
 
-Every 30 seconds: the roots that are due, the balance and its epoch, losses from outside. Every hour: expired day
-keys, dead letters past their days, streams of destinations that are no longer configured. Every day: the
-append-only file is rewritten, because deleted entries stay in it until then.
+Every second: whether the withdrawals of this store are restored; nothing is handed over before. Every 30 seconds: the
+roots that are due, the balance and its epoch, losses from outside, withdrawals that are missing. Every hour: expired
+day keys, decision records, withdrawals and dead letters past their days, streams of destinations that are no longer
+configured. Every day: the append-only file is rewritten, because deleted entries stay in it until then.
 """
 
 import asyncio
@@ -14,14 +15,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.configuration import Settings
+from collector.store import withdrawal_book
 from collector.store.balance import BalanceCopy, read_balance
 from collector.store.buffer import Dropped, RedisBuffer, StoreUnavailable
 from collector.store.connection import connect_readers
+from collector.store.decisions import DecisionRecords
 from collector.store.housekeeping import end_dead_letters, rewrite_append_only_file
 from collector.store.keyring import KeyRing, KeyRingError, Master
+from collector.store.restoring import Restorer
 from collector.telemetry import logger, set_up
 
 log = logger(__name__)
+SECOND_S: Final = 1.0
 ROUND_S: Final = 30.0
 HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
@@ -42,8 +47,12 @@ class Janitor:
         """Name, seconds between two runs, and what to do."""
         return (
             ("keys", ROUND_S, self.make_keys),
+            ("missing_withdrawals", ROUND_S, self.look_for_missing_withdrawals),
+            ("withdrawals", SECOND_S, self.restore_withdrawals),
             ("balance", ROUND_S, self.copy_balance),
             ("expired_keys", HOUR_S, self.destroy_keys),
+            ("decision_records", HOUR_S, self.end_decision_records),
+            ("ended_withdrawals", HOUR_S, self.end_withdrawals),
             ("dead_letters", HOUR_S, self.end_dead_letters),
             ("removed_destinations", HOUR_S, self.settle_removed),
             ("rewrite", DAY_S, self.rewrite),
@@ -73,6 +82,32 @@ class Janitor:
         gone = self.keyring.destroy_expired(datetime.now(UTC), self.settings.retention.day_key_days)
         for key in gone:
             log.info("key_destroyed", key_id=key.id)
+
+    async def restore_withdrawals(self) -> None:
+        """Put withdrawals back into a store that was emptied, and say that delivery may begin."""
+        restorer = Restorer(self.client, self.settings.var / "withdrawals")
+        restored = await restorer.restore(_now_ms())
+        if restored:
+            log.warning("withdrawals_restored", count=restored)
+        if restorer.unreadable:
+            log.error("withdrawals_unreadable", lines=restorer.unreadable)
+
+    async def look_for_missing_withdrawals(self) -> None:
+        """Have them restored if the newest are missing: this store was put back to an earlier state."""
+        if await Restorer(self.client, self.settings.var / "withdrawals").forget_if_missing(_now_ms()):
+            log.critical("withdrawals_missing")
+
+    async def end_withdrawals(self) -> None:
+        """Delete the files of withdrawals that nobody needs to remember any more."""
+        if ended := withdrawal_book.end(self.settings.var / "withdrawals", datetime.now(UTC)):
+            log.info("withdrawals_ended", files=ended)
+
+    async def end_decision_records(self) -> None:
+        """Delete decision records past their days."""
+        said = self.settings.decisions
+        records = DecisionRecords(self.settings.var / "decisions")
+        if ended := records.end(datetime.now(UTC), said.refused_days, said.kept_days):
+            log.info("decision_records_ended", files=ended)
 
     async def copy_balance(self) -> None:
         """Compare the balance with the last copy, say what was lost from outside, and replace the copy."""
@@ -111,6 +146,10 @@ class Janitor:
         """Rewrite the append-only file, so that settled records leave the disk."""
         started = await rewrite_append_only_file(self.client)
         log.info("rewrite_started" if started else "rewrite_under_way")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def run(settings: Settings, on_ready: Callable[[], None]) -> None:

@@ -16,9 +16,10 @@ from consent.model import EVERYTHING, NOTHING, Decision, Purposes, Recipient, Re
 from consent.policy import SitePolicy
 
 
-def decide(signals: Iterable[Signal], policy: SitePolicy, region: str | None) -> Decision:
-    """Decide for every configured recipient. `region` is where the visitor says or is known to be."""
-    return _decided(tuple(signals), policy, policy.regime(region) is Regime.OPT_OUT)
+def decide(signals: Iterable[Signal | None], policy: SitePolicy, region: str | None) -> Decision:
+    """Decide for every configured recipient; a signal that is None is silent. `region` is where the visitor is."""
+    heard = tuple([signal for signal in signals if signal is not None])
+    return _decided(heard, policy, policy.regime(region) is Regime.OPT_OUT)
 
 
 @lru_cache(maxsize=1024)

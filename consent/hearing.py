@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consent import platforms
+from consent.countries import COUNTRIES
 from consent.decide import decide
 from consent.model import Choice, Decision, Regime
 from consent.policy import SitePolicy, strictest
@@ -20,7 +21,7 @@ from consent.signals import gpc, recorded, site
 from consent.signals.site import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every event
 class Hearing:
     """The statement as read, where the visitor is, and the decision."""
 
@@ -29,6 +30,19 @@ class Hearing:
     decision: Decision
     rests_on_strings: bool
     """Whether a consent platform's string grants, and nothing said now is an act of the visitor."""
+    choice_ids: tuple[str, ...]
+    """What names the choice: the event's own, then the batch's."""
+
+    @property
+    def choice_id(self) -> str | None:
+        """The one that says the visitor's period."""
+        return self.choice_ids[0] if self.choice_ids else None
+
+    @property
+    def country(self) -> str:
+        """The country of the region, upper case; empty if there is none of that name."""
+        country = "" if self.region is None else self.region.partition("-")[0].upper()
+        return country if country in COUNTRIES else ""
 
 
 def hear(
@@ -53,13 +67,15 @@ def hear(
     others = platform.signals if objection is None else (*platform.signals, objection)
     if others and statement is not None:
         statement = statement.together_with(others)
-    region = _region(fields.get("region"), regions)
+    region = fields.get("region")
+    if region is not None or regions:
+        region = _region(region, regions)
     no_act = statement is None or statement.act is None
     on_strings = no_act and platform.grants and policy.regime(region) is Regime.OPT_IN
     record = recorded.read(latest, policy, now_ms, decisive=on_strings) if latest else None
     signals = (None if statement is None else statement.signal, record, *others)
-    decision = decide([signal for signal in signals if signal is not None], policy, region)
-    return Hearing(statement, region, decision, on_strings)
+    decision = decide(signals, policy, region)
+    return Hearing(statement, region, decision, on_strings, site.choice_ids(said))
 
 
 def _region(stated: Any, found: Sequence[str]) -> str | None:

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     KNOWN_CHILD = "known_child"  # a GPP section says that the visitor is a child: no advertising
     SIGNAL_MISSING = "required_signal_missing"  # the site requires a signal that is not there
     WITHDRAWN = "withdrawn"  # a later act of the visitor says no
+    RECIPIENT_NOT_NAMED = "recipient_not_named"  # the latest choice was made before this recipient was named
 
 
 class Regime(StrEnum):

@@ -34,7 +34,7 @@ hot reload: restart a process to give it a new configuration.
 
 _DESTINATION: Final = f"{PREFIX}DESTINATION__NAME__"
 _SHARED: Final = ("recipient", "purposes", "concurrency")
-_SECTIONS: Final = ("store", "keys", "retention", "limits", "listen")
+_SECTIONS: Final = ("store", "keys", "retention", "decisions", "limits", "listen")
 
 
 def page(model: type[BaseModel] = Settings) -> str:

@@ -18,17 +18,20 @@ from contextlib import AsyncExitStack
 from random import SystemRandom
 
 from collector.configuration import DestinationSettings, Settings, StdoutSettings
+from collector.intake.domains import DomainKeys
 from collector.intake.site import Site
-from collector.store.buffer import RedisBuffer
+from collector.store.buffer import Buffer, RedisBuffer
 from collector.store.connection import connect_readers
+from collector.store.decision_log import DecisionLog
 from collector.store.keyring import KeyRing, Master
-from collector.store.ledger import Ledger
+from collector.store.restoring import RestoredLedger
 from collector.store.sealing import Opener
 from collector.web.sites import Sites
 from consent.kinds import KINDS
 from forwarders.contract import Destination
 from forwarders.registry import RegistryError, build
 from forwarders.transport import HttpTransport, loopback_endpoints
+from forwarders.witness import WitnessedBuffer
 from forwarders.worker import GRACE_S, Lane, Means, Worker, cancel_until_done
 
 _CALLS_AT_ONCE = 3  # of one worker: claim, recheck, settle
@@ -129,9 +132,9 @@ async def _workers(settings: Settings, open_things: AsyncExitStack) -> list[Work
         connections=_CALLS_AT_ONCE * len(destinations) + 1,
     )
     open_things.push_async_callback(client.aclose)
-    buffer = RedisBuffer(client, consumer=consumer_name())
-    ledger = Ledger(client)
+    ledger = RestoredLedger(client)
     opener = Opener(keyring, is_unreadable=keyring.is_unreadable)
+    buffer = _witnessed(RedisBuffer(client, consumer=consumer_name()), opener, keyring, settings, open_things)
     chance = SystemRandom().random
     sites = {site.id: site for site in Sites(settings).all}
     workers = []
@@ -149,6 +152,23 @@ async def _workers(settings: Settings, open_things: AsyncExitStack) -> list[Work
         )
         workers.append(Worker(_lane(settings, name, destination, sites), means))
     return workers
+
+
+def _witnessed(
+    buffer: Buffer, opener: Opener, keyring: KeyRing, settings: Settings, open_things: AsyncExitStack
+) -> Buffer:
+    """The buffer, with decision records of what is settled, unless they are switched off."""
+    if settings.decisions.level == "off":
+        return buffer
+    decisions = DecisionLog(settings.var / "decisions", "deliver", settings.decisions, DomainKeys(keyring))
+    recording = asyncio.create_task(decisions.run())
+
+    async def end() -> None:
+        decisions.close()
+        await recording
+
+    open_things.push_async_callback(end)
+    return WitnessedBuffer(buffer, opener.open, decisions, settings.policy_hash, _now_ms)
 
 
 def _lane(settings: Settings, name: str, destination: Destination, sites: Mapping[str, Site]) -> Lane:

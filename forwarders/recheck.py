@@ -6,7 +6,8 @@ Rules
 1. The answer is good for one second, counted from *before* the ledger was asked: a withdrawal recorded a
    moment later may be missing in it.
 2. An answer that does not come is not a yes: StoreUnavailable goes to whoever asked.
-3. Of the record's day and today the stricter rules hold: a site, a target or opt-out that is gone is gone for records
+3. Without the withdrawals of a store that was emptied (NotRestored) nothing may leave either.
+4. Of the record's day and today the stricter rules hold: a site, a target or opt-out that is gone is gone for records
    that wait as well.
 """
 
@@ -17,6 +18,7 @@ from collector.intake.record import Record
 from collector.intake.site import Site
 from collector.store.connection import StoreUnavailable
 from collector.store.group_commit import CommitFailed, GroupCommit, QueueFull
+from collector.store.restoring import NotRestored
 from consent.model import Choice, Purposes, Reason, Recipient, Regime
 from consent.recheck import still_allowed
 from forwarders.contract import Overruled
@@ -46,12 +48,14 @@ class Recheck:
         sites: Mapping[str, Site],
         ledger: Ledger,
         clock: Callable[[], float],
+        now_ms: Callable[[], int],
     ) -> None:
         self._recipient = recipient
         self._required = required
         self._sites = sites
         self._ledger = ledger
         self._clock = clock
+        self._now_ms = now_ms
         self._lookups = GroupCommit[_Subjects, tuple[_Latest, float]](
             self._look_up, max_weight=LEDGER_BATCH, away=(StoreUnavailable,)
         )
@@ -79,11 +83,21 @@ class Recheck:
         try:
             latest, asked_s = await self._lookups.submit(record.subjects)
         except (CommitFailed, QueueFull) as error:
+            if isinstance(error.__cause__, NotRestored):
+                raise NotRestored(str(error.__cause__)) from error
             raise StoreUnavailable("the ledger did not answer") from error
         granted = frozenset(purpose for purpose in self._required if purpose in record.granted)
         # A site that has opt-out today still needs opt-in for those who needed it at the door.
         regime = record.regime if site.policy.elsewhere is Regime.OPT_OUT else Regime.OPT_IN
-        reason = still_allowed(self._recipient, granted, self._required, regime, latest)
+        reason = still_allowed(
+            self._recipient,
+            granted,
+            self._required,
+            regime,
+            latest,
+            now_ms=self._now_ms(),
+            max_age_days=site.policy.choice_max_age_days,
+        )
         return asked_s + FRESH_S if reason is None else reason
 
     async def _look_up(self, batch: list[_Subjects]) -> list[tuple[_Latest, float]]:

@@ -32,8 +32,7 @@ from forwarders.retry import PARKED_RETRY_S, Breaker, State, backoff_s
 from forwarders.transport import Transport, TransportError
 
 BLOCK_MS = 2000
-GRACE_S = 8.0
-CLOSE_S = 2.0
+GRACE_S, CLOSE_S = 8.0, 2.0
 CANCELLATIONS, CANCEL_AGAIN_S = 20, 0.1  # of what the grace did not end
 STORE_PAUSE_S = 0.5
 LONGEST_LOOK_S = 0.25  # an open breaker is looked at again so often
@@ -94,19 +93,19 @@ class Worker:
         self._lane = lane
         self._means = means
         self.name = self._name = lane.destination.name
-        self._recheck = Recheck(lane.recipient, lane.required, lane.sites, means.ledger, means.clock)
+        self._recheck = Recheck(lane.recipient, lane.required, lane.sites, means.ledger, means.clock, means.now_ms)
         self._settles = GroupCommit[tuple[Entry, Fate], None](self._settle_all, away=(StoreUnavailable,))
         self._slots = asyncio.Semaphore(lane.concurrency)
         self._breaker = Breaker()
         self._flying: set[asyncio.Task[None]] = set()
         self._landed = asyncio.Event()
-        self._handed_over_ms = 0
-        self._store_away = self._stopping = self._grace_is_over = False
+        self._handed_over_ms, self._waits = 0, ""
+        self._stopping = self._grace_is_over = False
 
     @property
     def health(self) -> Health:
         """A snapshot for the console."""
-        return Health(self._breaker.state, self._breaker.cause, len(self._flying), self._handed_over_ms)
+        return Health(self._breaker.state, self._waits or self._breaker.cause, len(self._flying), self._handed_over_ms)
 
     def stop(self) -> None:
         """Tell it to stop: `run` ends when what is in flight has landed (rule 4)."""
@@ -140,6 +139,7 @@ class Worker:
             return Dropped(delivery)
         async with self._slots:
             allowed = await self._recheck.may_leave(record)
+            self._waits = ""
             if isinstance(allowed, Reason | Overruled):
                 return Dropped(allowed)
             if not self._breaker.admits(self._means.clock()):
@@ -224,9 +224,9 @@ class Worker:
         try:
             entries = await self._means.buffer.claim(self._name, count, BLOCK_MS)
         except StoreUnavailable:
-            await self._store_is_away()
+            await self._wait()
             return
-        self._store_away = False
+        self._waits = "" if self._waits == StoreUnavailable.why else self._waits
         for entry in () if self._stopping else entries:  # what was claimed meanwhile stays pending
             task = asyncio.create_task(self._live(entry))
             self._flying.add(task)
@@ -238,10 +238,10 @@ class Worker:
         while fate is None:
             try:
                 fate = await self.deliver_one(entry)
-            except StoreUnavailable:
+            except StoreUnavailable as error:
                 if self._stopping:  # nothing was sent: it stays pending
                     return
-                await self._store_is_away()
+                await self._wait(error.why)
             except Exception as error:  # noqa: BLE001 -- its text may quote the record: only its type is logged
                 _log.error("destination %s: unforeseen %s", self._name, type(error).__name__)
                 fate = Dead(INTERNAL_ERROR)
@@ -255,7 +255,7 @@ class Worker:
             except (CommitFailed, QueueFull):
                 if self._grace_is_over:
                     return
-                await self._store_is_away()
+                await self._wait()
             else:
                 return
 
@@ -263,11 +263,11 @@ class Worker:
         await self._means.buffer.settle(self._name, batch)
         return [None] * len(batch)
 
-    async def _store_is_away(self) -> None:
+    async def _wait(self, why: str = StoreUnavailable.why) -> None:
         """Say so once, and hold the place of the entry: no more is claimed than can be settled."""
-        if not self._store_away:
-            _log.warning("destination %s: the store is away", self._name)
-        self._store_away = True
+        if self._waits != why:
+            _log.warning("destination %s: %s", self._name, why)
+        self._waits = why
         await asyncio.sleep(self._means.store_pause_s)
 
     def _has_landed(self, task: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ from collector.options import Config, Json, stop
 from collector.readiness import announce
 from collector.settings import load
 from collector.store.master import KeyRingError
+from collector.store.withdrawal_book import NotKept
 
 
 def serve(config: Config = None, json: Json = False) -> None:
@@ -15,5 +16,5 @@ def serve(config: Config = None, json: Json = False) -> None:
     listen = settings.listen
     try:
         run(settings, lambda: announce(settings, "serve", json=json, host=listen.host, port=listen.port))
-    except (CannotServe, CannotListen, KeyRingError) as error:
+    except (CannotServe, CannotListen, KeyRingError, NotKept) as error:
         stop(str(error))

@@ -35,6 +35,8 @@ class Admission(msgspec.Struct):
     reason: str | None = None
     destinations: dict[str, str] = msgspec.field(default_factory=dict)
     records: list[Record] = msgspec.field(default_factory=list)
+    sealed_for: tuple[str, ...] = ()
+    """The destinations whose records were sealed; the records themselves are gone then."""
     heard: Heard | None = None
     subjects: list[bytes] = msgspec.field(default_factory=list)
     is_known: bool = True

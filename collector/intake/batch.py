@@ -15,7 +15,7 @@ from collector.intake.admit import Admission, admit
 from collector.intake.domains import DomainKeys, KeyMissing
 from collector.intake.event import Body, Event, Invalid, read_event
 from collector.intake.facts import Facts
-from collector.intake.heard import Heard, hear
+from collector.intake.heard import Heard, hear, needs_ledger
 from collector.intake.outcome import Outcome
 from collector.intake.site import Site
 from collector.intake.visit import Visit, Visitor
@@ -76,7 +76,7 @@ class Batch(msgspec.Struct):
         said = combine(self.consent, event.consent)
         heard = self._hear(event, said)
         visitor = Visitor(event, heard.choice_ids, self.site, self.keys)
-        if heard.needs_ledger(self.site):
+        if needs_ledger(heard, self.site):
             if not visitor.is_known:
                 if heard.rests_on_strings:
                     heard = hear(said, self.facts, self.site, [None])  # there is nobody to have a record

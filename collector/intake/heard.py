@@ -3,40 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from collector.intake.domains import Mac
 from collector.intake.facts import Facts
 from collector.intake.site import Site
 from consent import evidence, hearing
-from consent.countries import COUNTRIES
 from consent.evidence import Evidence
-from consent.model import Choice, Decision
-from consent.signals import site as site_signal
-from consent.signals.site import Statement
+from consent.model import Choice
+
+Heard = hearing.Hearing
 
 
-class Heard(msgspec.Struct):
-    """The statement as read, the decision, and what else of the statement intake needs."""
-
-    statement: Statement | None
-    decision: Decision
-    choice_ids: tuple[str, ...]
-    country: str
-    rests_on_strings: bool = False
-    """Whether a consent platform's string grants, and nothing said now is an act of the visitor."""
-
-    @property
-    def choice_id(self) -> str | None:
-        """The one that says the visitor's period: the event's own, else the batch's."""
-        return self.choice_ids[0] if self.choice_ids else None
-
-    def needs_ledger(self, site: Site) -> bool:
-        """Whether the recorded choice could open what is still closed, or has the last word."""
-        if self.statement is not None and self.statement.act is not None:
-            return False
-        allows = any(self.decision.allows(target.recipient, target.required) for target in site.targets)
-        return self.rests_on_strings if allows else True
+def needs_ledger(heard: Heard, site: Site) -> bool:
+    """Whether the recorded choice could open what is still closed, or has the last word."""
+    if heard.statement is not None and heard.statement.act is not None:
+        return False
+    allows = any(heard.decision.allows(target.recipient, target.required) for target in site.targets)
+    return heard.rests_on_strings if allows else True
 
 
 def hear(
@@ -46,7 +28,7 @@ def hear(
 
     `is_record` is for POST /v1/consent, which grants under both consent sources.
     """
-    heard = hearing.hear(
+    return hearing.hear(
         said,
         facts.sec_gpc,
         site.policy,
@@ -54,14 +36,6 @@ def hear(
         latest=latest,
         regions=facts.regions,
         is_record=is_record,
-    )
-    country = "" if heard.region is None else heard.region.partition("-")[0].upper()
-    return Heard(
-        heard.statement,
-        heard.decision,
-        site_signal.choice_ids(said),
-        country if country in COUNTRIES else "",
-        heard.rests_on_strings,
     )
 
 

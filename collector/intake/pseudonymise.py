@@ -53,12 +53,16 @@ def record(made: Record, told: Told, target: Target, allowed: Allowed) -> Record
     """
     row, event = target.row, told.event
     url, keep = event.page.url, row.query
+    made.page_url, query = told.url
+    made.page_referrer, referring = told.referrer
+    if query:
+        made.page_url = minimise.joined(told.url, keep)
+    if referring:
+        made.page_referrer = minimise.joined(told.referrer, keep)
     made.event_id = event.event_id or ""
     made.name = event.name
     made.occurred_ms = told.occurred_ms
     made.engagement_ms = told.engagement_ms
-    made.page_url = minimise.joined(told.url, keep)
-    made.page_referrer = minimise.joined(told.referrer, keep)
     made.page_title = told.title
     made.properties = _properties(told, row)
     if event.user is not None and row.match_keys and allowed.match_keys:

@@ -12,7 +12,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import hiredis
 import redis.asyncio as redis
@@ -52,6 +52,9 @@ _REFUSALS = (
 
 class StoreUnavailable(Exception):
     """The store refused, or did not answer in time: the outcome is unknown and the caller may repeat."""
+
+    why: ClassVar[str] = "the store is away"
+    """For logs and health: it says nothing of what was asked."""
 
 
 @contextmanager

@@ -20,14 +20,15 @@ class Append(msgspec.Struct):
 
     site: str
     digest: bytes
-    sealed: tuple[tuple[str, bytes], ...]
-    """(destination name, sealed record)"""
+    destinations: tuple[str, ...]
+    sealed: tuple[bytes, ...]
+    """One sealed record per destination, in that order."""
     rows: tuple[Row, ...] = ()
 
 
 def sealed_bytes(items: Sequence[Append]) -> int:
     """What appends weigh in memory, near enough: the bytes of their sealed records."""
-    return sum([len(sealed) for item in items for _, sealed in item.sealed])
+    return sum([len(sealed) for item in items for sealed in item.sealed])
 
 
 @dataclass(slots=True)

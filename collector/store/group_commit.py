@@ -47,7 +47,8 @@ def nothing(_item: object) -> int:
 class GroupCommit(Generic[T, R]):
     """Collects items and commits them together; `commit` answers one result per item, in order.
 
-    `weigh` is what a batch and the queue are counted in, `size` the bytes of an item; `away` are the errors of rule 5.
+    `weigh` is what a batch and the queue are counted in, `size` the bytes of an item; `away` are the errors of rule 5;
+    `after` is called when a commit is over and its waiters were told, for those who prepare the next one.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class GroupCommit(Generic[T, R]):
         size: Callable[[T], int] = nothing,
         max_queued_bytes: int = sys.maxsize,
         away: tuple[type[Exception], ...] = (),
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self._commit = commit
         self._weigh = weigh
         self._size = size
         self._away = away
+        self.after = after
+        self.is_committing = False
         self._max_weight = max_weight
         self._queue_weight = queue_weight
         self._max_queued_bytes = max_queued_bytes
@@ -129,6 +133,7 @@ class GroupCommit(Generic[T, R]):
 
     async def _commit_batch(self) -> None:
         items, waiting = self._take()
+        self.is_committing = True
         try:
             results = await self._commit(items)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the waiters must learn of it
@@ -144,6 +149,9 @@ class GroupCommit(Generic[T, R]):
                 return
             for done, result in zip(waiting, results, strict=True):
                 _tell(done, result)
+        finally:
+            self.is_committing = False
+            self.after()
 
     def _take(self) -> tuple[list[T], list[Done[R]]]:
         """What is queued, up to max_weight; at least one item, however heavy."""

@@ -20,7 +20,10 @@ BRIEF_LEDGER_SECONDS = 8 * 86_400
 """The same where nobody comes back under the identifier (an event without any): as long as its records may wait."""
 
 FLUSH_SECONDS = 3600
-"""How long a flush of door counters is known, so that it is not counted twice."""
+"""How long a flush of counters is known, so that it is not counted twice."""
+
+CONSENT_DAYS = 90
+"""How long the answers of a day are counted for."""
 
 
 class Owner(StrEnum):
@@ -116,10 +119,18 @@ KEY_CLASSES: tuple[KeyClass, ...] = (
         "never: numbers only",
     ),
     KeyClass(
+        "consent",
+        "{s<shard>}:consent:<yyyymmdd>",
+        Owner.SERVE,
+        "how often each recipient and purpose was granted or not that day, per site, region, signal and reason",
+        "90 days after the last event of that day: numbers only",
+        expires=True,
+    ),
+    KeyClass(
         "flush",
         "{s<shard>}:flush:<flush>",
         Owner.SERVE,
-        "that one flush of door counters was counted",
+        "that one flush of door or consent counters was counted",
         "after an hour",
         expires=True,
     ),
@@ -129,6 +140,20 @@ KEY_CLASSES: tuple[KeyClass, ...] = (
         Owner.SERVE,
         "the bit of each destination's name in the marks of `seen`",
         "never: names from the configuration",
+    ),
+    KeyClass(
+        "recipients",
+        "{s<shard>}:recipients:<site>",
+        Owner.SERVE,
+        "since when each recipient of a site is configured: whom a choice of back then can have meant",
+        "never: names from the configuration",
+    ),
+    KeyClass(
+        "restored",
+        "{s<shard>}:restored",
+        Owner.JANITOR,
+        "the epoch whose withdrawals were restored from their files: without it nothing is handed over",
+        "never: says nothing but itself",
     ),
     KeyClass(
         "epoch",
@@ -146,6 +171,27 @@ FILE_CLASSES: tuple[FileClass, ...] = (
         Owner.JANITOR,
         "random roots of days and pseudonym periods, wrapped by the master",
         "day roots after retention.day_key_days, period roots 8 days after their period; `subject` stays",
+    ),
+    FileClass(
+        "decisions_refused",
+        "decisions/<writer>/refused-<yyyymmddhh>",
+        Owner.SERVE,
+        "which event ids, as keyed references, were not sent where, when and why (written by deliver too)",
+        "after decisions.refused_days, 30 at most: deleted by the janitor",
+    ),
+    FileClass(
+        "decisions_kept",
+        "decisions/<writer>/kept-<yyyymmddhh>",
+        Owner.SERVE,
+        "which event ids were permitted where and when, with the visitor's keyed references (written by deliver too)",
+        "after decisions.kept_days, 90 at most: deleted by the janitor",
+    ),
+    FileClass(
+        "withdrawals",
+        "withdrawals/<writer>/<yyyymmdd>",
+        Owner.SERVE,
+        "withdrawals, under keyed references, for a store that was emptied (written by `consent withdraw` too)",
+        "395 days after their day: deleted by the janitor",
     ),
     FileClass(
         "balance_copy",
@@ -212,14 +258,29 @@ def door(shard: int = 0) -> bytes:
     return _single("door", shard)
 
 
+def consent(day: str, shard: int = 0) -> bytes:
+    """What consent answered on a day (yyyymmdd)."""
+    return _named("consent", day, shard)
+
+
 def flush(flush_id: str, shard: int = 0) -> bytes:
-    """The mark of one flush of door counters."""
+    """The mark of one flush of counters."""
     return f"{{s{shard}}}:flush:{flush_id}".encode()
 
 
 def destinations(shard: int = 0) -> bytes:
     """Bits of destination names."""
     return _single("destinations", shard)
+
+
+def recipients(site: str, shard: int = 0) -> bytes:
+    """Since when each recipient of a site is configured."""
+    return _named("recipients", site, shard)
+
+
+def restored(shard: int = 0) -> bytes:
+    """The epoch whose withdrawals were restored."""
+    return _single("restored", shard)
 
 
 def epoch(shard: int = 0) -> bytes:

@@ -1,8 +1,7 @@
 """The ledger: the latest choice of each identifier, and the receipts of acts. Durable before it answers.
 
 Which choice holds is decided in one place (rows.py in words, scripts/ledger.lua in the store); events and
-`POST /v1/consent` write through the same code. A withdrawal reaches every identifier that was stated together with
-the one it names (rows.py, rule 4).
+`POST /v1/consent` write through the same code. What takes something back is written through withdrawals.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,12 +10,11 @@ import redis.asyncio as redis
 
 from collector.store import keyspace
 from collector.store.connection import availability, command
-from collector.store.rows import MOST_SIBLINGS, Row, argument, decode, encode, siblings_of
+from collector.store.rows import Row, argument, decode, encode, siblings_of
 from collector.store.scripts import RECORD
-from consent.model import NOTHING, Choice, Recipient
+from consent.model import Choice
 
 _MOST_ROWS = 1000  # per call: Lua unpacks no more than 8000 values
-_LIVES = (keyspace.LEDGER_SECONDS, keyspace.BRIEF_LEDGER_SECONDS)
 _HOPS = 3  # from the identifiers a withdrawal names to their siblings, to theirs, and once more
 
 
@@ -31,31 +29,27 @@ class Ledger:
         """The latest choice per 16-byte reference, None where nothing is recorded. One round trip."""
         return [None if text is None else decode(text) for text in await self._texts(subjects)]
 
-    async def record(self, rows: Sequence[Row]) -> None:
-        """Write choices, each only if it holds against what is there."""
+    async def record(self, rows: Sequence[Row], *, lives_s: int = keyspace.LEDGER_SECONDS) -> None:
+        """Write choices, each only if it holds against what is there; one that is brief lives shorter."""
         for start in range(0, len(rows), _MOST_ROWS):
             some = rows[start : start + _MOST_ROWS]
             keys = [keyspace.choice(row.subject, self._shard) for row in some]
             texts = [argument(row, encode(row.choice)) for row in some]
             with availability():
-                await RECORD.run(self._client, keys, [*_LIVES, *texts])
+                await RECORD.run(self._client, keys, [lives_s, keyspace.BRIEF_LEDGER_SECONDS, *texts])
 
-    async def withdraw(self, subjects: Iterable[bytes], now_ms: int, recipients: Iterable[Recipient]) -> int:
-        """From now on nothing is granted, under these references and all that are linked to them.
-
-        Durable when it answers how many references were written. Repeating it does no harm.
-        """
-        nothing = Choice(now_ms, dict.fromkeys(recipients, NOTHING))
-        found = list(dict.fromkeys(subjects))
-        written: set[bytes] = set()
+    async def linked(self, subjects: Iterable[bytes]) -> dict[bytes, Choice | None]:
+        """These references and all that are linked to them, each with its latest choice."""
+        found: dict[bytes, Choice | None] = {}
+        asked = list(dict.fromkeys(subjects))
         for _ in range(1 + _HOPS):
-            await self.record([row for subject in found for row in _emptied(subject, nothing, found)])
-            written.update(found)
-            linked = [siblings_of(text) for text in await self._texts(found) if text]
-            found = list(dict.fromkeys(one for siblings in linked for one in siblings if one not in written))
-            if not found:
+            texts = await self._texts(asked)
+            found |= {one: None if text is None else decode(text) for one, text in zip(asked, texts, strict=True)}
+            siblings = [sibling for text in texts if text for sibling in siblings_of(text)]
+            asked = [one for one in dict.fromkeys(siblings) if one not in found]
+            if not asked:
                 break
-        return len(written)
+        return found
 
     async def _texts(self, subjects: Sequence[bytes]) -> list[bytes | None]:
         if not subjects:
@@ -76,9 +70,3 @@ class Ledger:
         with availability():
             found: bytes | None = await command(self._client, "GET", keyspace.receipt(receipt_id, self._shard))
         return found
-
-
-def _emptied(subject: bytes, nothing: Choice, together: Sequence[bytes]) -> tuple[Row, Row]:
-    """A withdrawal as an act, and as a lowering: a choice whose date lies ahead of our clock ends as well."""
-    siblings = tuple(one for one in together if one != subject)[:MOST_SIBLINGS]
-    return Row(subject, nothing, lowers=False, siblings=siblings), Row(subject, nothing, lowers=True)

@@ -89,7 +89,7 @@ class MemoryBuffer(Buffer):
         self._seen = {key: names for key, names in self._seen.items() if key[0] >= window - 1}
         known = self._seen.get((window - 1, item.digest), set()) | self._seen.get((window, item.digest), set())
         answers = []
-        for destination, sealed in item.sealed:
+        for destination, sealed in zip(item.destinations, item.sealed, strict=True):
             answers.append(destination not in known)
             if destination not in known:
                 known.add(destination)

@@ -46,9 +46,8 @@ class AppendPacking:
         choice, said = None, ""
         for item in items:
             if item.sealed:
-                names, sealed = zip(*item.sealed, strict=True)
-                shape = (item.site, names)
-                events += (item.digest, self._shapes.get(shape) or self._learn(shape), *sealed)
+                shape = (item.site, item.destinations)
+                events += (item.digest, self._shapes.get(shape) or self._learn(shape), *item.sealed)
             for row in item.rows:
                 if row.choice is not choice:  # events of one visitor share theirs
                     choice, said = row.choice, self._encoded(row.choice)

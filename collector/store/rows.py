@@ -72,7 +72,9 @@ def argument(row: Row, said: str) -> str:
     flags = row.lowers + 2 * row.brief
     if not row.siblings:
         return f"{flags}{said}"
-    return f"{flags}{said}|{b''.join(row.siblings[:MOST_SIBLINGS]).hex(',', REFERENCE_BYTES)}"
+    siblings = row.siblings
+    said_together = siblings[0] if len(siblings) == 1 else b"".join(siblings[:MOST_SIBLINGS])
+    return f"{flags}{said}|{said_together.hex(',', REFERENCE_BYTES)}"
 
 
 def decode(text: bytes) -> Choice:

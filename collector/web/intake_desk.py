@@ -56,6 +56,15 @@ class IntakeDesk:
         self._ledger, self._door, self._witnesses = ledger, door, witnesses
         self._looking_up: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_committing(self) -> bool:
+        """Whether a commit is in flight: what is admitted now waits for it."""
+        return self._commits.is_committing
+
+    def after_each_commit(self, call: Callable[[], None]) -> None:
+        """Have `call` called when a commit is over."""
+        self._commits.after = call
+
     async def take(self, body: Body, facts: Facts, site: Site) -> Results:
         """One result per event, in order; raises Refusal."""
         answered: asyncio.Future[Results | Refusal] = asyncio.get_running_loop().create_future()
@@ -142,11 +151,14 @@ class IntakeDesk:
             rows = _rows(admission, written)
             if not admission.records and not rows:
                 continue
-            sealed = []
-            for record in admission.records:
-                name = record.destination
-                sealed.append((name, self._sealer.seal(site.id, name, facts.received_ms, to_bytes(record))))
-            appends.append(Append(site.id, admission.digest, tuple(sealed), rows))
+            received_ms, seal = facts.received_ms, self._sealer.seal
+            names = tuple([record.destination for record in admission.records])
+            sealed = [seal(site.id, record.destination, received_ms, to_bytes(record)) for record in admission.records]
+            # What was sealed is all that is kept while the commit is waited for: less to hold, and its memory is
+            # still warm for the next event.
+            admission.sealed_for = names
+            admission.records = []
+            appends.append(Append(site.id, admission.digest, names, tuple(sealed), rows))
             places.append(place)
         return appends, places
 
@@ -165,9 +177,9 @@ class IntakeDesk:
             if False not in flags:
                 continue
             admission = admissions[place]
-            for record, is_new in zip(admission.records, flags, strict=True):
+            for name, is_new in zip(admission.sealed_for, flags, strict=True):
                 if not is_new:
-                    admission.destinations[record.destination] = DUPLICATE
+                    admission.destinations[name] = DUPLICATE
             if not any(flags):
                 admission.outcome, admission.reason = Outcome.DUPLICATE, "event_id_seen"
 

@@ -167,7 +167,10 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
         elif not exchange.response_complete:
             peer = None if self.client is None else self.client[0]
-            self._ingest.begin(exchange.headers, bytes(exchange.body), peer, partial(self._answer, exchange))
+            headers, body = exchange.headers, bytes(exchange.body)
+            self.headers = exchange.headers = []  # neither is needed while the answer is waited for
+            exchange.body = b""
+            self._ingest.begin(headers, body, peer, partial(self._answer, exchange))
 
     def _answer(self, exchange: Exchange, answer: Answer) -> None:
         """Write the one answer of an exchange, unless nobody is left to read it."""

@@ -5,6 +5,7 @@ may post to any site's host and name another site in its body, which it proves w
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from collector.configuration import Settings, SiteSettings
 from collector.intake.site import Identity, Site, Target
 from collector.settings import SettingsError
 from consent.kinds import KINDS
-from consent.model import Source
+from consent.model import Recipient, Source
 from consent.policy import Notice, SitePolicy
 
 PREFLIGHT_SECONDS: Final = 7200  # the longest Chromium honours
@@ -37,13 +38,18 @@ class Found:
 
 
 class Sites:
-    """All sites, by origin and by host. Raises SettingsError if a site's consent policy breaks a rule."""
+    """All sites, by origin and by host. Raises SettingsError if a site's consent policy breaks a rule.
 
-    def __init__(self, settings: Settings) -> None:
+    `since` says per site when each recipient was first configured (store/recipients.py); from the beginning if absent.
+    """
+
+    def __init__(self, settings: Settings, since: Mapping[str, Mapping[Recipient, int]] | None = None) -> None:
         self._by_origin: dict[bytes, Found] = {}
         self._by_host: dict[bytes, Found] = {}
         self._by_key: dict[str, tuple[bytes, Found]] = {}
-        self.all: list[Site] = [_site(settings, index) for index in range(len(settings.site))]
+        self.all: list[Site] = [
+            _site(settings, index, (since or {}).get(said.id, {})) for index, said in enumerate(settings.site)
+        ]
         for site, said in zip(self.all, settings.site, strict=True):
             for origin in said.origins:
                 self._by_origin[origin.encode()] = Found(site, origin, _cors(origin))
@@ -91,20 +97,22 @@ def preflight(found: Found) -> RawHeaders:
     )
 
 
-def _site(settings: Settings, index: int) -> Site:
+def _site(settings: Settings, index: int, since: Mapping[Recipient, int]) -> Site:
     said = settings.site[index]
     names = settings.destination if said.destinations is None else said.destinations
     targets = tuple(_target(settings, name) for name in names)
     return Site(
         id=said.id,
-        policy=_policy(said, targets, settings.policy_hash),
+        policy=_policy(said, targets, settings.policy_hash, since),
         targets=targets,
         default_country=said.default_country,
         for_children=said.audience == "children",
     )
 
 
-def _policy(said: SiteSettings, targets: tuple[Target, ...], policy_hash: str) -> SitePolicy:
+def _policy(
+    said: SiteSettings, targets: tuple[Target, ...], policy_hash: str, since: Mapping[Recipient, int]
+) -> SitePolicy:
     try:
         return SitePolicy(
             site=said.id,
@@ -113,6 +121,7 @@ def _policy(said: SiteSettings, targets: tuple[Target, ...], policy_hash: str) -
             recipients=frozenset(target.recipient for target in targets),
             elsewhere=said.elsewhere,
             choice_max_age_days=said.choice_max_age_days,
+            since=since if any(since.values()) else {},
             grants=frozenset(Source(name) for name in said.grants),
             requires=frozenset(Source(name) for name in said.requires),
             tcf_analytics=said.tcf_analytics,

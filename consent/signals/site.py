@@ -72,13 +72,16 @@ def read(
     if isinstance(raw, _Both):
         heard = [read(said, policy, now_ms, recorded=recorded, dated_ms=dated_ms) for said in raw.parts]
         return reduce(_stricter, [statement for statement in heard if statement is not None])
-    own = _own_denials(raw, policy)
-    if own is None:
+    if not isinstance(raw, dict) or not _names_its_choice(raw.get("choice_id")):
+        return Statement(_unreadable(policy))
+    named = raw.get("recipients")
+    own = None if named is None else _own_denials(named, policy)
+    if named is not None and own is None:
         return Statement(_unreadable(policy))
     stated = raw.get("decided_at")
     decided_ms = dated_ms if stated is None else read_moment(stated)
-    covered = policy.covered(_version(raw), decided_ms)
-    if raw.get("recipients") is None:
+    covered = policy.covered(_version(raw), decided_ms) if policy.notices or policy.since else policy.recipients
+    if own is None:
         yes = _for_all(policy, covered, _answers(raw))
     else:
         grants, denies = _sorted_out(_answers(raw))
@@ -172,8 +175,8 @@ _Answers = tuple[bool | None, ...]
 
 def _answers(raw: Mapping[str, Any]) -> _Answers:
     """Per purpose: granted, not granted, or None for nothing said. What is said and is not "granted" denies."""
-    said = [raw.get(name, _ABSENT) for name in _NAMES]
-    return tuple([None if value is _ABSENT else value == "granted" for value in said])
+    get, absent = raw.get, _ABSENT
+    return tuple([None if (value := get(name, absent)) is absent else value == "granted" for name in _NAMES])
 
 
 @cache
@@ -189,13 +192,8 @@ def _sorted_out(answers: _Answers) -> tuple[Purposes, Purposes]:
     )
 
 
-def _own_denials(raw: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | None:
-    """What `recipients` denies to each configured recipient it lists; None if the statement cannot be read."""
-    if not isinstance(raw, dict) or not _names_its_choice(raw.get("choice_id")):
-        return None
-    named = raw.get("recipients")
-    if named is None:
-        return {}
+def _own_denials(named: Any, policy: SitePolicy) -> dict[Recipient, Purposes] | None:
+    """What `recipients` denies to each configured recipient it lists; None if it cannot be read."""
     if not isinstance(named, Mapping):
         return None
     listed = {name: named[name] for name in policy.recipients if named.get(name) is not None}

@@ -40,7 +40,7 @@ async def page(settings: Settings, client: redis.Redis, target: str = "/") -> An
 
 async def some_traffic(client: redis.Redis) -> None:
     buffer = RedisBuffer(client)
-    made = [Append("shop", bytes([number]) * 10, (("ga4", b"x"), ("old", b"x"))) for number in range(5)]
+    made = [Append("shop", bytes([number]) * 10, ("ga4", "old"), (b"x", b"x")) for number in range(5)]
     await buffer.append(made)
     first, second, third, *_ = await buffer.claim("ga4", 10, 0)
     await buffer.settle("ga4", [(first, HandedOver()), (second, Dropped("withdrawn")), (third, Dead("http_400"))])

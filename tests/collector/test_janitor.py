@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,10 @@ from collector.store.balance import read_balance
 from collector.store.buffer import Append, Dead, RedisBuffer
 from collector.store.connection import connect_readers
 from collector.store.keyring import KeyRing, Master
+from collector.store.restoring import NotRestored, RestoredLedger
+from collector.store.rows import Row
+from collector.store.withdrawal_book import WithdrawalBook
+from consent.model import NOTHING, Choice
 from tests.collector.test_settings import META, MINIMAL
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +50,7 @@ def events(logs: list[Any]) -> list[str]:
 
 
 def stored(number: int, *destinations: str) -> Append:
-    return Append("shop", number.to_bytes(10, "big"), tuple((name, b"sealed") for name in destinations))
+    return Append("shop", number.to_bytes(10, "big"), destinations, (b"sealed",) * len(destinations))
 
 
 async def test_the_first_round_does_everything_and_the_next_only_what_is_due(janitor: Janitor, logs: list[Any]) -> None:
@@ -53,9 +58,10 @@ async def test_the_first_round_does_everything_and_the_next_only_what_is_due(jan
     await janitor.round(1000.0)
     assert janitor.done == dict.fromkeys(names, 1000.0)
     await janitor.round(1029.0)
-    assert set(janitor.done.values()) == {1000.0}
+    assert {name for name, done in janitor.done.items() if done == 1029.0} == {"withdrawals"}
     await janitor.round(1030.0)
-    assert {name for name, done in janitor.done.items() if done == 1030.0} == {"keys", "balance"}
+    half_a_minute = {"keys", "withdrawals", "missing_withdrawals", "balance"}
+    assert {name for name, done in janitor.done.items() if done == 1030.0} == half_a_minute
     await janitor.round(1000.0 + 3600)
     assert janitor.done["rewrite"] == 1000.0
     assert {name for name, done in janitor.done.items() if done == 4600.0} == set(names) - {"rewrite"}
@@ -75,6 +81,83 @@ async def test_keys_are_made_two_days_ahead_and_old_days_destroyed(janitor: Jani
     assert janitor.keyring.root(f"day-{old:%Y%m%d}") is None
     destroyed = {entry["key_id"] for entry in logs if entry["event"] == "key_destroyed"}
     assert f"day-{old:%Y%m%d}" in destroyed
+
+
+async def test_decision_records_end_after_the_days_of_their_class(janitor: Janitor, logs: list[Any]) -> None:
+    folder = janitor.settings.var / "decisions" / "serve"
+    folder.mkdir(parents=True)
+    for days in (29, 31, 89, 91):
+        for kind in ("refused", "kept"):
+            (folder / f"{kind}-{datetime.now(UTC) - timedelta(days=days):%Y%m%d%H}").touch()
+    await janitor.end_decision_records()
+    left = sorted(file.name.partition("-")[0] for file in folder.iterdir())
+    assert left == ["kept", "kept", "kept", "refused"]
+    assert [(one["event"], one["files"]) for one in logs] == [("decision_records_ended", 4)]
+    await janitor.end_decision_records()
+    assert len(logs) == 1
+
+
+async def test_withdrawals_come_back_to_an_emptied_store_before_anything_may_leave(
+    janitor: Janitor, client: redis.Redis, logs: list[Any]
+) -> None:
+    no, subject = Choice(time.time_ns() // 1_000_000, {"google": NOTHING}), b"s" * 16
+    book = WithdrawalBook(janitor.settings.var / "withdrawals", "serve")
+    await book.keep("shop", [Row(subject, no, lowers=False)])
+    delivery = RestoredLedger(client)
+    with pytest.raises(NotRestored):
+        await delivery.latest([subject])
+    await janitor.round(1000.0)
+    assert await delivery.latest([subject]) == [no]
+    await client.flushall()
+    with pytest.raises(NotRestored):
+        await delivery.latest([subject])
+    await janitor.round(1001.0)
+    assert await delivery.latest([subject]) == [no]
+    assert [one["count"] for one in logs if one["event"] == "withdrawals_restored"] == [1, 1]
+    book.close()
+
+
+async def test_on_a_first_start_delivery_may_begin_at_once(
+    janitor: Janitor, client: redis.Redis, logs: list[Any]
+) -> None:
+    await janitor.round(1000.0)
+    assert await RestoredLedger(client).latest([b"s" * 16]) == [None]
+    assert "withdrawals_restored" not in events(logs)
+
+
+async def test_a_missing_withdrawal_is_named_and_put_back(
+    janitor: Janitor, client: redis.Redis, logs: list[Any]
+) -> None:
+    a_minute_ago_s = time.time() - 60
+    no, subject = Choice(int(a_minute_ago_s * 1000), {"google": NOTHING}), b"s" * 16
+    book = WithdrawalBook(janitor.settings.var / "withdrawals", "serve", lambda: a_minute_ago_s)
+    await janitor.round(1000.0)
+    await book.keep("shop", [Row(subject, no, lowers=False)])
+    await janitor.round(1030.0)
+    assert events(logs)[-2:] == ["withdrawals_missing", "withdrawals_restored"]
+    assert await RestoredLedger(client).latest([subject]) == [no]
+    book.close()
+
+
+async def test_withdrawals_that_cannot_be_read_keep_delivery_closed(
+    janitor: Janitor, client: redis.Redis, logs: list[Any]
+) -> None:
+    (janitor.settings.var / "withdrawals" / "serve" / "20261121").mkdir(parents=True)
+    await janitor.round(1000.0)
+    failed = {entry["duty"] for entry in logs if entry["event"] == "duty_failed"}
+    assert failed == {"missing_withdrawals", "withdrawals"}
+    with pytest.raises(NotRestored):
+        await RestoredLedger(client).latest([b"s" * 16])
+
+
+async def test_files_of_withdrawals_end(janitor: Janitor, logs: list[Any]) -> None:
+    folder = janitor.settings.var / "withdrawals" / "serve"
+    folder.mkdir(parents=True)
+    for days in (10, 397, 400):
+        (folder / f"{datetime.now(UTC) - timedelta(days=days):%Y%m%d}").touch()
+    await janitor.end_withdrawals()
+    assert len(list(folder.iterdir())) == 1
+    assert [(one["event"], one["files"]) for one in logs] == [("withdrawals_ended", 2)]
 
 
 async def test_a_store_that_was_emptied_is_named_as_lost(
@@ -133,9 +216,10 @@ async def test_a_store_that_is_away_delays_its_duties_and_no_others(janitor: Jan
     away = connect_readers(f"unix://{janitor.settings.var}/none.sock", 0.2, 1)
     janitor.client = away
     await janitor.round(1000.0)
-    assert set(janitor.done) == {"keys", "expired_keys"}
+    files_only = {"keys", "expired_keys", "decision_records", "missing_withdrawals", "ended_withdrawals"}
+    assert set(janitor.done) == files_only
     waiting = {entry["duty"] for entry in logs if entry["event"] == "store_unavailable"}
-    assert waiting == {"balance", "dead_letters", "removed_destinations", "rewrite"}
+    assert waiting == {"withdrawals", "balance", "dead_letters", "removed_destinations", "rewrite"}
     await away.aclose()
 
 

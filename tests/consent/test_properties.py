@@ -206,7 +206,7 @@ def test_a_header_never_grants(said: dict[str, Any], policy: SitePolicy, header:
 
 @given(STATEMENTS, POLICIES)
 def test_a_default_never_grants_where_silence_is_no(said: dict[str, Any], policy: SitePolicy) -> None:
-    strict = replace(policy, elsewhere=Regime.OPT_IN)
+    strict = replace(policy, elsewhere=Regime.OPT_IN, grants=frozenset())
     assert given_to(heard({**said, "origin": "default"}, strict)) == set()
 
 
@@ -294,12 +294,14 @@ def test_another_recorded_choice_never_grants_more(
 def test_what_leaves_has_every_purpose_then_and_now_and_no_later_no(
     granted: Purposes, required: Purposes, regime: Regime, latest: list[Choice | None]
 ) -> None:
-    if still_allowed("google", granted, required, regime, latest) is None:
+    if still_allowed("google", granted, required, regime, latest, now_ms=NOW_MS, max_age_days=183) is None:
         assert required
         assert required <= granted
         known = [choice for choice in latest if choice is not None]
         assert all(required <= choice.granted.get("google", NOTHING) for choice in known)
         assert known or regime is Regime.OPT_OUT
+        if regime is Regime.OPT_IN:
+            assert all(choice.decided_ms >= NOW_MS - 183 * DAY_MS for choice in known)
 
 
 @given(st.datetimes(timezones=st.timezones(), allow_imaginary=False))

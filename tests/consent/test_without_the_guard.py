@@ -112,7 +112,9 @@ def test_the_newest_of_several_recorded_choices_alone_would_grant() -> None:
 def test_without_the_recheck_a_withdrawn_record_leaves() -> None:
     required = KINDS["ga4"].floor
     assert required <= EVERYTHING  # all that the record itself can say
-    assert still_allowed("google", EVERYTHING, required, Regime.OPT_IN, [Choice(NOW_MS, {})]) == "withdrawn"
+    withdrawn = [Choice(NOW_MS, {"google": NOTHING})]
+    reason = still_allowed("google", EVERYTHING, required, Regime.OPT_IN, withdrawn, now_ms=NOW_MS, max_age_days=183)
+    assert reason == "withdrawn"
 
 
 def test_without_the_check_for_purposes_a_destination_that_requires_nothing_gets_everything() -> None:

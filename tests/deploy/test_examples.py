@@ -27,7 +27,11 @@ def models() -> dict[str, type[BaseModel]]:
     named = {"site": SiteSettings, "site.notice": NoticeSettings}
     sections: Any = {name: field.annotation for name, field in Settings.model_fields.items()}
     kinds = dict(zip(("destination.ga4", "destination.meta", "destination.trace"), destinations(), strict=True))
-    return {**named, **kinds, **{name: sections[name] for name in ("store", "keys", "retention", "limits", "listen")}}
+    return {
+        **named,
+        **kinds,
+        **{name: sections[name] for name in ("store", "keys", "retention", "decisions", "limits", "listen")},
+    }
 
 
 def sections(text: str) -> dict[str, str]:
@@ -77,7 +81,7 @@ def test_the_settings_in_comments_could_be_used() -> None:
     assert settings.recipient_of("trace") == "operator"
 
 
-@pytest.mark.parametrize("header", ["store", "keys", "retention", "limits", "listen"])
+@pytest.mark.parametrize("header", ["store", "keys", "retention", "decisions", "limits", "listen"])
 def test_the_extended_example_states_the_defaults(header: str) -> None:
     said = tomllib.loads(text_of("extended.toml"))[header]
     model: Any = models()[header]

@@ -15,6 +15,12 @@ from forwarders.worker import GRACE_S
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
 NAMES = ("serve", "deliver", "janitor", "console")
 COMMAND = "/opt/sluis/bin/sluis"
+WRITTEN = {
+    "serve": ["sluis/decisions sluis/withdrawals"],
+    "deliver": ["sluis/decisions"],
+    "janitor": ["sluis sluis/keys sluis/janitor sluis/decisions sluis/withdrawals"],
+    "console": [],
+}
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -49,13 +55,14 @@ def test_vendor_secrets_go_to_deliver_alone_and_the_master_not_to_the_console() 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_unit_is_sandboxed_and_only_the_janitor_writes(name: str) -> None:
+def test_every_unit_is_sandboxed_and_writes_to_its_own_folders_only(name: str) -> None:
     said = unit(name)
     assert said["User"] == ["sluis"]
     assert said["ProtectSystem"] == ["strict"]
     assert said["NoNewPrivileges"] == ["yes"]
     assert said["CapabilityBoundingSet"] == [""]
-    assert bool(said["StateDirectory"] or said["ReadWritePaths"]) is (name == "janitor")
+    assert said["StateDirectory"] == WRITTEN[name]
+    assert said["ReadWritePaths"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,12 +24,13 @@ from collector.store.group_commit import GroupCommit
 from collector.store.keyring import EphemeralKeyRing
 from collector.store.memory import MemoryBuffer
 from collector.store.sealing import SALT_BYTES, Sealer
+from collector.store.withdrawals import Withdrawals
 from collector.web.health import Health
 from collector.web.ingest import Ingest
 from collector.web.intake_desk import IntakeDesk
 from collector.web.sites import Sites
 from collector.web.whereabouts import Whereabouts
-from tests.collector.web.whole import MemoryLedger
+from tests.collector.web.whole import MemoryBook, MemoryLedger
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -108,7 +109,8 @@ async def _answers(asked: Sequence[Example]) -> list[Answer]:
         now_ms=lambda: time.time_ns() // 1_000_000,
     )
     health = Health({"store": _well, "keys": _well})
-    rest = _cool_routes(settings, sites, desk, ledger, keys, health, Whereabouts())  # type: ignore[arg-type]  # as above
+    withdrawals = Withdrawals(ledger, MemoryBook(), settings.retention.receipt_days * 86_400)
+    rest = _cool_routes(settings, sites, desk, withdrawals, keys, health, Whereabouts())
     app = Front(Ingest(sites, desk), rest)
     async with AsyncExitStack() as stack:
         group = await stack.enter_async_context(anyio.create_task_group())

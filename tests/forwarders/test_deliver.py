@@ -24,12 +24,14 @@ from collector.store import keyspace
 from collector.store.buffer import Append, Entry, RedisBuffer
 from collector.store.connection import StoreUnavailable, command, connect_readers
 from collector.store.keyring import KeyRing, Master
+from collector.store.restoring import Restorer
 from collector.store.rows import Row
 from collector.store.sealing import SALT_BYTES, Sealer
-from consent.model import EVERYTHING, Choice
+from collector.store.withdrawal_book import WithdrawalBook
+from consent.model import EVERYTHING, NOTHING, Choice
 from forwarders.deliver import WorkerEnded, consumer_name, run, work
 from forwarders.worker import Worker
-from tests.support.delivery import Bench, NotedBuffer, PlainDestination, a_record
+from tests.support.delivery import Bench, NotedBuffer, PlainDestination, a_record, until
 from tests.support.vendor import answering, silent, vendor
 
 pytestmark = pytest.mark.anyio
@@ -81,16 +83,16 @@ def pointing_at(settings: Settings, port: int) -> Settings:
     return settings.model_copy(update={"destination": {"ga4": ga4}})
 
 
-async def store_records(settings: Settings, granted: list[tuple[Record, bool]]) -> None:
+async def store_records(settings: Settings, granted: list[tuple[Record, bool]], *, with_janitor: bool = True) -> None:
     """Append each record as `serve` does, with a ledger row that grants everything, or nothing."""
     keyring = KeyRing.open(settings.keys.dir, Master.load(settings.keys))
     sealer = Sealer(keyring, secrets.token_bytes(SALT_BYTES))
     items = []
     for record, yes in granted:
         sealed = sealer.seal("shop", "ga4", record.received_ms, to_bytes(record))
-        choice = Choice(record.received_ms, {"google": EVERYTHING} if yes else {})
+        choice = Choice(record.received_ms, {"google": EVERYTHING if yes else NOTHING})
         rows = tuple(Row(subject, choice, lowers=False) for subject in record.subjects)
-        items.append(Append("shop", secrets.token_bytes(10), (("ga4", sealed),), rows))
+        items.append(Append("shop", secrets.token_bytes(10), ("ga4",), (sealed,), rows))
     client = connect_readers(settings.store_url, 2.0)
     buffer = RedisBuffer(client)
     for _ in range(100):
@@ -100,6 +102,15 @@ async def store_records(settings: Settings, granted: list[tuple[Record, bool]]) 
             await asyncio.sleep(0.05)
         else:
             break
+    if with_janitor:
+        await restored(settings)
+    await client.aclose()
+
+
+async def restored(settings: Settings) -> None:
+    """What the janitor does before anything may leave."""
+    client = connect_readers(settings.store_url, 2.0)
+    await Restorer(client, settings.var / "withdrawals").restore(time.time_ns() // 1_000_000)
     await client.aclose()
 
 
@@ -145,6 +156,42 @@ async def test_what_is_stored_is_handed_over_what_is_withdrawn_is_not_and_sigter
     }
     sent = b"".join(server.requests)
     assert [f'"{client_id}"'.encode() in sent for client_id in ("1.1", "1.2", "1.3")] == [True, False, True]
+
+
+async def test_without_a_janitor_it_waits_and_says_so(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    await store_records(settings, [(record(1), True), (record(2), True)], with_janitor=False)
+    async with vendor(answering(NO_CONTENT)) as server:
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port), lambda: None))
+        await until(lambda: "withdrawals are not restored yet; the janitor does that" in caplog.text)
+        await asyncio.sleep(0.6)
+        assert server.requests == []
+        await restored(settings)
+        counters = await balance(settings, expected=2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await delivering
+    assert counters == {b"accepted|ga4|shop": 2, b"handed_over|ga4|shop": 2}
+
+
+@pytest.mark.parametrize("files_are_there", [True, False])
+async def test_after_a_loss_of_the_store_a_stale_event_of_somebody_who_withdrew_stays(
+    files_are_there: bool, settings: Settings
+) -> None:
+    """And where there are no files to restore from (negative control) it is handed over."""
+    stale = record(1)
+    if files_are_there:
+        withdrawal = Choice(stale.received_ms + 1, {"google": NOTHING})
+        book = WithdrawalBook(settings.var / "withdrawals", "serve")
+        await book.keep("shop", [Row(stale.subjects[0], withdrawal, lowers=False)])
+        book.close()
+    async with vendor(answering(NO_CONTENT)) as server:
+        delivering = asyncio.create_task(run(pointing_at(settings, server.port), lambda: None))
+        await store_records(settings, [(stale, True)])  # the store is empty; the stale choice comes with the event
+        counters = await balance(settings, expected=1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await delivering
+    fate = b"dropped:withdrawn" if files_are_there else b"handed_over"
+    assert counters == {b"accepted|ga4|shop": 1, fate + b"|ga4|shop": 1}
+    assert len(server.requests) == (0 if files_are_there else 1)
 
 
 def start_deliver(settings: Settings, port: int) -> subprocess.Popen[bytes]:

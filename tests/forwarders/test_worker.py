@@ -11,6 +11,7 @@ import pytest
 from collector.intake.record import to_bytes
 from collector.intake.site import Site
 from collector.store.buffer import Dead, Dropped, Entry, Fate, HandedOver, Retry, StoreUnavailable
+from collector.store.restoring import NotRestored
 from collector.store.sealing import Cause as Unread
 from consent.model import ADS, NOTHING, Choice, Purpose, Regime
 from forwarders.contract import Answer, Judgement, Skip, Verdict
@@ -166,6 +167,28 @@ async def test_one_withdrawn_identifier_of_several_stops_the_record() -> None:
 async def test_no_recorded_choice_is_not_a_yes() -> None:
     assert await Bench().fate_of(a_record(subjects=[b"somebody else"])) == Dropped("choice_unknown")
     assert await Bench().fate_of(a_record(subjects=[])) == Dropped("choice_unknown")
+
+
+async def test_a_choice_that_has_expired_meanwhile_stops_the_record() -> None:
+    bench = Bench()
+    bench.ledger.choices[VISITOR] = Choice(NOW_MS - 184 * 24 * HOUR_MS, {"google": ANALYTICS})
+    assert await bench.fate_of(a_record()) == Dropped("expired_choice")
+    assert bench.transport.sent == []
+
+
+async def test_it_is_todays_policy_that_says_how_long_a_choice_holds() -> None:
+    """Control: the same choice, where the site allows more time."""
+    old = Choice(NOW_MS - 184 * 24 * HOUR_MS, {"google": ANALYTICS})
+    site = a_site("ga4")
+    bench = Bench(site=replace(site, policy=replace(site.policy, choice_max_age_days=200)))
+    bench.ledger.choices[VISITOR] = old
+    assert await bench.fate_of(a_record()) == HandedOver()
+
+
+async def test_a_recipient_that_the_latest_choice_does_not_know_gets_nothing() -> None:
+    bench = Bench()
+    bench.ledger.choose(VISITOR, meta=ADS)
+    assert await bench.fate_of(a_record()) == Dropped("recipient_not_named")
 
 
 async def test_where_opt_out_holds_no_recorded_choice_is_no_objection() -> None:
@@ -409,6 +432,36 @@ async def test_a_destination_that_never_answers_does_not_slow_another() -> None:
         await buffer.settled(100)
     assert len(alive.transport.sent) == 100
     assert set(buffer.fates.values()) == {HandedOver()}
+
+
+async def test_until_withdrawals_are_restored_nothing_leaves_and_health_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Emptied(NotedLedger):
+        is_restored = False
+
+        async def latest(self, subjects: Sequence[bytes]) -> Sequence[Choice | None]:
+            found = await super().latest(subjects)
+            if not self.is_restored:
+                raise NotRestored(NotRestored.why)
+            return found
+
+    ledger = Emptied()
+    bench = Bench(ledger=ledger)
+    bench.ledger.choose(VISITOR, google=ANALYTICS)
+    for _ in range(3):
+        bench.buffer.put(a_record())
+    async with bench.running() as worker:
+        await until(lambda: len(ledger.asked) > 6)
+        assert (bench.transport.sent, bench.buffer.fates) == ([], {})
+        assert worker.health.cause == NotRestored.why
+        assert "janitor" in NotRestored.why
+        ledger.is_restored = True
+        await bench.buffer.settled(3)
+        assert worker.health.cause == ""
+    assert len(bench.transport.sent) == 3
+    assert caplog.text.count(NotRestored.why) == 1
+    assert "the store is away" not in caplog.text
 
 
 async def test_while_the_store_is_away_the_worker_waits_and_goes_on_afterwards(

@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.intake.record import Record, to_bytes
 from collector.intake.site import Site, Target
-from collector.store.buffer import Append, Entry, Fate, StoreUnavailable
+from collector.store.buffer import Append, Buffer, Entry, Fate, StoreUnavailable
 from collector.store.sealing import Cause, Opened, Unreadable
 from consent.kinds import KINDS
 from consent.model import Choice, Purpose, Purposes, Regime
@@ -241,8 +241,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.ledger.choose(VISITOR, google=ANALYTICS)
 
-    def worker(self) -> Worker:
-        """A worker over the doubles. Chance is always one half."""
+    def worker(self, buffer: Buffer | None = None) -> Worker:
+        """A worker over the doubles, or over a buffer around theirs. Chance is always one half."""
         lane = Lane(
             destination=self.destination,
             recipient=self.recipient,
@@ -252,7 +252,7 @@ class Bench:
             concurrency=self.concurrency,
         )
         means = Means(
-            buffer=self.buffer,
+            buffer=buffer or self.buffer,
             opener=self.opener,
             ledger=self.ledger,
             transport=self.transport,

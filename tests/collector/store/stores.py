@@ -128,5 +128,5 @@ _numbers = itertools.count(1)
 def event(*destinations: str, site: str = "shop", digest: bytes | None = None, rows: Sequence[Row] = ()) -> Append:
     """An event with a new digest, and for each destination bytes that look sealed (zeros included)."""
     number = next(_numbers)
-    sealed = tuple((name, b"\x00|sealed %d for %s\xff" % (number, name.encode())) for name in destinations)
-    return Append(site, digest or number.to_bytes(10, "big"), sealed, tuple(rows))
+    sealed = tuple(b"\x00|sealed %d for %s\xff" % (number, name.encode()) for name in destinations)
+    return Append(site, digest or number.to_bytes(10, "big"), destinations, sealed, tuple(rows))

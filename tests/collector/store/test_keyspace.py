@@ -13,8 +13,11 @@ BUILT = {
     "receipt": keyspace.receipt("20261121.abc"),
     "counters": keyspace.counters(),
     "door": keyspace.door(),
+    "consent": keyspace.consent("20261121"),
     "flush": keyspace.flush("20261121abc"),
     "destinations": keyspace.destinations(),
+    "recipients": keyspace.recipients("shop"),
+    "restored": keyspace.restored(),
     "epoch": keyspace.epoch(),
 }
 

@@ -10,7 +10,7 @@ import redis.asyncio as redis
 from collector.store import keyspace
 from collector.store.buffer import Append, RedisBuffer
 from collector.store.ledger import Ledger
-from collector.store.rows import Row, argument, decode, encode, gathered, newest, siblings_of
+from collector.store.rows import Row, argument, decode, encode, gathered, newest, others, siblings_of
 from consent.kinds import KINDS
 from consent.model import EVERYTHING, NOTHING, Choice, purposes
 
@@ -126,67 +126,33 @@ def test_a_row_without_readable_siblings_has_none(text: bytes) -> None:
     assert [one for one in siblings_of(text) if one] == []
 
 
-# ── Withdrawal ────────────────────────────────────────────────────────────────────────────────────
+# ── Linked identifiers ────────────────────────────────────────────────────────────────────────────
 
 CHOICE_ID, CLIENT_ID, USER_ID, OTHER_CLIENT, STRANGER = (name * 16 for name in (b"a", b"c", b"u", b"d", b"x"))
 NOW_MS = 1_763_719_200_000
 YES = Choice(NOW_MS - 1000, {"google": EVERYTHING, "meta": EVERYTHING})
-NO = Choice(NOW_MS, {"google": NOTHING, "meta": NOTHING})
 
 
-async def seen_together(ledger: Ledger, *subjects: bytes, said: Choice = YES) -> None:
-    """An event with these identifiers carried a choice."""
-    together = [Row(one, said, lowers=False, siblings=tuple(s for s in subjects if s != one)) for one in subjects]
-    await ledger.record(together)
-
-
-async def test_a_withdrawal_under_one_identifier_reaches_the_others_of_the_visitor(client: redis.Redis) -> None:
+async def test_what_was_stated_together_is_found_from_sibling_to_sibling(client: redis.Redis) -> None:
     ledger = Ledger(client)
-    await seen_together(ledger, CHOICE_ID, CLIENT_ID)
-    await seen_together(ledger, STRANGER)
-    assert await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"]) == 2
-    assert await ledger.latest([CHOICE_ID, CLIENT_ID, STRANGER]) == [NO, NO, YES]
+    for pair in ((CLIENT_ID, USER_ID), (USER_ID, CHOICE_ID), (CHOICE_ID, OTHER_CLIENT)):
+        await ledger.record([Row(one, YES, lowers=False, siblings=others(one, pair)) for one in pair])
+    await ledger.record([Row(STRANGER, YES, lowers=False)])
+    everybody = [CLIENT_ID, USER_ID, CHOICE_ID, OTHER_CLIENT]
+    assert await ledger.linked([CLIENT_ID]) == dict.fromkeys(everybody, YES)
+    assert await ledger.linked([b"n" * 16, STRANGER]) == {b"n" * 16: None, STRANGER: YES}
+    assert await ledger.linked([]) == {}
 
 
-async def test_a_withdrawal_goes_from_sibling_to_sibling(client: redis.Redis) -> None:
-    ledger = Ledger(client)
-    await seen_together(ledger, CLIENT_ID, USER_ID)
-    await seen_together(ledger, USER_ID, CHOICE_ID)
-    await seen_together(ledger, CHOICE_ID, OTHER_CLIENT)
-    assert await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"]) == 4
-    assert await ledger.latest([CLIENT_ID, USER_ID, CHOICE_ID, OTHER_CLIENT]) == [NO] * 4
-    await seen_together(ledger, CHOICE_ID)
-    assert await ledger.latest([CHOICE_ID]) == [NO], "an event that carries the old choice does not undo it"
-
-
-async def test_a_withdrawal_of_somebody_unknown_is_remembered(client: redis.Redis) -> None:
-    ledger = Ledger(client)
-    assert await ledger.withdraw([CLIENT_ID, CHOICE_ID, CLIENT_ID], NOW_MS, ["google", "meta"]) == 2
-    assert await ledger.latest([CLIENT_ID, CHOICE_ID]) == [NO, NO]
-    assert await ledger.withdraw([], NOW_MS, ["google"]) == 0
-
-
-async def test_a_choice_dated_ahead_of_our_clock_is_withdrawn_too(client: redis.Redis) -> None:
-    ledger = Ledger(client)
-    ahead = Choice(NOW_MS + 60_000, YES.granted)
-    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=ahead)
-    await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"])
-    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=ahead)
-    assert await ledger.latest([CHOICE_ID, CLIENT_ID]) == [Choice(ahead.decided_ms, NO.granted)] * 2
-
-
-async def test_a_later_act_of_the_visitor_raises_again_after_a_withdrawal(client: redis.Redis) -> None:
-    ledger, again = Ledger(client), Choice(NOW_MS + 1, YES.granted)
-    await seen_together(ledger, CHOICE_ID, CLIENT_ID)
-    await ledger.withdraw([CLIENT_ID], NOW_MS, ["google", "meta"])
-    await seen_together(ledger, CHOICE_ID, CLIENT_ID, said=again)
-    assert await ledger.latest([CHOICE_ID, CLIENT_ID]) == [again, again]
+async def test_rows_may_be_given_fewer_days_than_usual(client: redis.Redis) -> None:
+    await Ledger(client).record([Row(SUBJECT, YES, lowers=False)], lives_s=1000)
+    assert 0 < await client.ttl(keyspace.choice(SUBJECT)) <= 1000
 
 
 async def test_an_append_carries_siblings_and_short_lives_as_well(client: redis.Redis) -> None:
     linked = Row(CHOICE_ID, YES, lowers=False, siblings=(CLIENT_ID,))
     brief = Row(STRANGER, YES, lowers=False, brief=True)
-    await RedisBuffer(client).append([Append("shop", b"0123456789", (("ga4", b"sealed"),), (linked, brief))])
+    await RedisBuffer(client).append([Append("shop", b"0123456789", ("ga4",), (b"sealed",), (linked, brief))])
     assert siblings_of(await client.get(keyspace.choice(CHOICE_ID)) or b"") == (CLIENT_ID,)
     assert await client.ttl(keyspace.choice(CHOICE_ID)) > keyspace.BRIEF_LEDGER_SECONDS
     assert 0 < await client.ttl(keyspace.choice(STRANGER)) <= keyspace.BRIEF_LEDGER_SECONDS

@@ -11,10 +11,11 @@ from collector.intake.record import Record
 from collector.store.buffer import RedisBuffer
 from collector.store.ledger import Ledger
 from collector.store.memory import MemoryBuffer
+from collector.store.withdrawal_book import NotKept
 from consent.kinds import KINDS
 from consent.model import Purpose, Reason
 from consent.recheck import still_allowed
-from tests.collector.intake.shop import DENIED, GRANTED, NOW_MS, event
+from tests.collector.intake.shop import CONFIG, DENIED, GRANTED, NOW_MS, event
 from tests.collector.web.whole import AwayLedger, Collector, MemoryLedger, NoRoots, collector
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +36,8 @@ async def recheck(shop: Collector, record: Record) -> Reason | None:
     """What delivery finds right before it would hand the record over."""
     granted = frozenset(map(Purpose, record.granted))
     latest = await shop.ledger.latest(record.subjects)
-    return still_allowed(record.recipient, granted, KINDS[record.kind].floor, record.regime, latest)
+    floor = KINDS[record.kind].floor
+    return still_allowed(record.recipient, granted, floor, record.regime, latest, now_ms=shop.now_ms, max_age_days=183)
 
 
 async def test_an_act_is_answered_with_a_receipt_that_names_nobody(shop: Collector) -> None:
@@ -48,11 +50,23 @@ async def test_an_act_is_answered_with_a_receipt_that_names_nobody(shop: Collect
     policy = receipt.pop("policy")
     assert re.fullmatch(r"[0-9a-f]{16}", policy)
     assert re.fullmatch(r"[0-9a-f]{32}", receipt.pop("receipt_id"))
+    subjects = receipt.pop("subjects")
+    assert len(set(subjects)) == len(WHO)
+    assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in subjects)
     assert receipt == {
+        "schema": "sluis-receipt/1",
         "site": "shop",
+        "establishment": "BE",
+        "state": "given",
         "recorded_at": "2026-11-21T10:00:00.000Z",
         "decided_at": "2026-11-21T09:58:00.000Z",
+        "expires_at": "2027-05-23T09:58:00.000Z",
+        "lawful_basis": "consent",
+        "regime": "opt_in",
         "recipients": {"google": everything, "meta": everything},
+        "withdraw_by": "DELETE /v1/consent",
+        "evidence": [{"signal": "site", "version": "3", "at": "2026-11-21T09:58:00.000Z", "digest": None}],
+        "notify": [],
         "notice_version": "3",
         "language": "nl",
         "ui_version": "banner-2",
@@ -102,7 +116,10 @@ async def test_a_withdrawal_by_any_identifier_ends_every_grant(shop: Collector, 
     shop.now_ms += 1
     gone = await shop.ask("DELETE", "/v1/consent", named, **BLOG)
     assert gone.status == 200
-    assert gone.json == {"withdrawn_at": "2026-11-21T10:00:00.001Z", "identifiers": len(WHO)}  # and its siblings
+    answer = gone.json
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.pop("receipt_id"))
+    assert [one["recipient"] for one in answer.pop("notify")] == ["google", "meta"]
+    assert answer == {"withdrawn_at": "2026-11-21T10:00:00.001Z", "identifiers": len(WHO)}  # and its siblings
     after = {**said, "event_id": "later", "consent": {"choice_id": WHO["choice_id"]}}
     assert (await shop.result(after, **BLOG))["outcome"] == "refused"
 
@@ -231,6 +248,95 @@ async def test_a_receipt_says_whether_a_newer_choice_stands(shop: Collector) -> 
     assert late["in_effect"] is False
     assert (await shop.ask("GET", f"/v1/consent/{late['receipt_id']}")).json == late
     assert (await shop.post(ACT | {"decided_at": NOW_MS}, "/v1/consent")).json["in_effect"] is True
+
+
+async def test_a_withdrawal_has_a_receipt_with_the_recipients_to_notify(shop: Collector) -> None:
+    await shop.post(ACT, "/v1/consent")
+    shop.now_ms += MINUTE_MS
+    gone = (await shop.ask("DELETE", "/v1/consent", {"client_id": "123.456", "language": "nl"})).json
+    receipt = (await shop.ask("GET", f"/v1/consent/{gone['receipt_id']}")).json
+    assert (receipt["state"], receipt["language"], receipt["in_effect"]) == ("withdrawn", "nl", True)
+    assert (receipt["expires_at"], receipt["decided_at"]) == (None, gone["withdrawn_at"])
+    assert {word for said in receipt["recipients"].values() for word in said.values()} == {"denied"}
+    purposes = ["ad_personalization", "ad_storage", "ad_user_data", "analytics_storage"]
+    dates = {"granted_at": "2026-11-21T09:58:00.000Z", "until": gone["withdrawn_at"]}
+    listed = [{"recipient": name, "purposes": purposes, **dates} for name in ("google", "meta")]
+    assert receipt["notify"] == gone["notify"] == listed
+    for identifier in IDENTIFIERS:
+        assert identifier not in str(receipt)
+    again = (await shop.ask("DELETE", "/v1/consent", {"client_id": "123.456"})).json
+    assert again["notify"] == [], "nothing was granted any more"
+
+
+async def test_a_refusal_after_an_acceptance_is_a_withdrawal_and_lists_them_too(shop: Collector) -> None:
+    await shop.post(ACT, "/v1/consent")
+    refused = (await shop.post(WHO | DENIED | {"decided_at": NOW_MS}, "/v1/consent")).json
+    assert (refused["state"], [one["recipient"] for one in refused["notify"]]) == ("withdrawn", ["google", "meta"])
+    again = (await shop.post(WHO | DENIED | {"decided_at": NOW_MS}, "/v1/consent")).json
+    assert (again["state"], again["notify"]) == ("refused", [])
+
+
+async def test_what_a_string_denies_is_not_recorded_as_granted_and_its_digest_is_kept(shop: Collector) -> None:
+    string = "CQgYw8AQgYw8A__AHAELAwFgAIAAAEJAACiQE5wAQE5glfABgkiCV4ARCADAAEAyCQAGAR4CrAAA.IF5wAQF5gAAA.c-wAAEQAAAAA"
+    receipt = (await shop.post({**ACT, "tc_string": string, "gdpr_applies": True}, "/v1/consent")).json
+    (tcf,) = [one for one in receipt["evidence"] if one["signal"] == "tcf"]
+    assert (tcf["cmp_id"], tcf["cmp_version"], len(tcf["digest"])) == (4095, 7, 32)
+    assert string[:20] not in str(receipt)
+    assert receipt["recipients"]["google"]["ad_personalization"] == "denied"
+    assert receipt["recipients"]["google"]["analytics_storage"] == "granted"
+
+
+# ── What survives the store ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_withdrawal_and_a_refusal_are_written_down_and_an_acceptance_is_not(shop: Collector) -> None:
+    await shop.post(ACT, "/v1/consent")
+    await shop.post(WHO | DENIED | {"analytics_storage": "granted"}, "/v1/consent")
+    assert shop.book.kept == []
+    await shop.ask("DELETE", "/v1/consent", {"client_id": "123.456"})
+    withdrawn = shop.book.kept.copy()
+    assert len(withdrawn) == len(WHO)
+    await shop.post(WHO | DENIED | {"decided_at": NOW_MS + 1}, "/v1/consent")
+    refused = shop.book.kept[len(withdrawn) :]
+    assert {row.subject for _, row in refused} == {row.subject for _, row in withdrawn}
+    assert {row.choice.decided_ms for _, row in refused} == {NOW_MS + 1}
+    assert not any(any(row.choice.granted.values()) for _, row in shop.book.kept)
+    assert {site for site, _ in shop.book.kept} == {"shop"}
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("DELETE", WHO), ("POST", WHO | DENIED | {"decided_at": NOW_MS})], ids=["DELETE", "POST"]
+)
+async def test_what_cannot_be_written_down_is_neither_recorded_nor_answered_with_a_2xx(
+    method: str, body: dict[str, Any], shop: Collector
+) -> None:
+    await shop.post(ACT, "/v1/consent")
+    shop.book.fault = NotKept("a full disk")
+    answer = await shop.ask(method, "/v1/consent", body)
+    assert (answer.status, answer.code) == (503, "withdrawal_not_kept")
+    assert int(answer.headers["retry-after"]) > 0
+    page = {"name": "page_view", "client_id": "123.456"}
+    assert (await shop.result(page))["outcome"] == "accepted"
+    shop.book.fault = None
+    assert (await shop.ask(method, "/v1/consent", body)).status in (200, 201)
+    assert (await shop.result(page))["outcome"] == "refused"
+
+
+@pytest.mark.parametrize(("region", "kept"), [("US-CA", 3), ("BE", 0)])
+async def test_under_opt_out_an_objection_to_advertising_is_written_down_too(region: str, kept: int) -> None:
+    """Forgotten, it would be a yes again. Under opt-in (control) silence is no, and nothing needs to be restored."""
+    elsewhere = CONFIG.replace('establishment = "BE"', 'establishment = "US"\nelsewhere = "opt_out"', 1)
+    async with collector(elsewhere) as shop:
+        objection = {**ACT, **dict.fromkeys(["ad_storage", "ad_user_data", "ad_personalization"], "denied")}
+        receipt = (await shop.post({**objection, "region": region}, "/v1/consent")).json
+        assert receipt["regime"] == ("opt_out" if kept else "opt_in")
+        assert len(shop.book.kept) == kept
+        assert {"ad_storage" in row.choice.granted["meta"] for _, row in shop.book.kept} <= {False}
+
+
+async def test_an_acceptance_needs_no_file(shop: Collector) -> None:
+    shop.book.fault = NotKept("a full disk")
+    assert (await shop.post(ACT, "/v1/consent")).status == 201
 
 
 async def test_there_is_no_receipt_of_what_was_not_recorded() -> None:

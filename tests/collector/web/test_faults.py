@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from collector.store.keyring import EphemeralKeyRing
 from collector.telemetry import fault
 from collector.web.answers import headers_of
-from collector.web.consent_api import Act
+from collector.web.consent_api import Stated
 from tests.collector.intake.shop import GRANTED, event
 from tests.collector.web.whole import AwayLedger, collector
 
@@ -36,7 +36,7 @@ class BrokenLedger(AwayLedger):
     async def _broken(self, *_arguments: Any, **_named: Any) -> Any:
         raise ZeroDivisionError("jane@example.com")
 
-    record = put_receipt = _broken
+    latest = record = put_receipt = _broken
 
 
 @pytest.fixture
@@ -106,4 +106,4 @@ def test_thousands_of_header_lines_cost_no_more_than_their_bytes() -> None:
 
 
 def test_an_act_is_not_printed() -> None:
-    assert repr(Act(client_id="jane@example.com")) == "Act(<redacted>)"
+    assert repr(Stated(client_id="jane@example.com")) == "Stated(<redacted>)"

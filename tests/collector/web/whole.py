@@ -21,11 +21,14 @@ from collector.store.ledger import Ledger
 from collector.store.memory import MemoryBuffer
 from collector.store.rows import newest
 from collector.store.sealing import SALT_BYTES, Opener, Sealer
+from collector.store.withdrawal_book import NotKept
+from collector.store.withdrawals import Withdrawals
 from collector.web.health import Health
 from collector.web.ingest import Ingest
 from collector.web.intake_desk import Commits, Door, IntakeDesk
 from collector.web.sites import Sites
 from collector.web.whereabouts import AddressFile, Whereabouts
+from collector.web.witness import Witness
 from consent.model import Choice
 from tests.collector.intake.shop import CHROME, CONFIG, NOW_MS, configured
 from tests.collector.web.asgi import Answer, ask
@@ -52,16 +55,15 @@ class MemoryLedger(Ledger):
         self.looked_up += 1
         return [self._buffer.choices.get(subject) for subject in subjects]
 
-    async def record(self, rows: Sequence[Row]) -> None:
+    async def record(self, rows: Sequence[Row], *, lives_s: int = 0) -> None:
+        assert lives_s >= 0
         if self.is_full:
             raise StoreUnavailable("full")
         for row in rows:
             self._buffer.choices[row.subject] = newest(self._buffer.choices.get(row.subject), row)
 
-    async def withdraw(self, subjects: Sequence[bytes], now_ms: int, recipients: Iterable[str]) -> int:
-        nothing = Choice(now_ms, {recipient: frozenset() for recipient in recipients})
-        await self.record([Row(one, nothing, lowers) for one in subjects for lowers in (False, True)])
-        return len(subjects)
+    async def linked(self, subjects: Iterable[bytes]) -> dict[bytes, Choice | None]:
+        return {one: self._buffer.choices.get(one) for one in subjects}
 
     async def put_receipt(self, receipt_id: str, receipt: bytes, ttl_s: int) -> None:
         assert ttl_s > 0
@@ -80,7 +82,20 @@ class AwayLedger(Ledger):
     async def _away(self, *_arguments: Any, **_named: Any) -> Any:
         raise StoreUnavailable("away")
 
-    latest = record = withdraw = put_receipt = get_receipt = _away
+    latest = record = linked = put_receipt = get_receipt = _away
+
+
+class MemoryBook:
+    """The file of withdrawals, as a list; `fault` is why it cannot be written."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, Row]] = []
+        self.fault: NotKept | None = None
+
+    async def keep(self, site: str, rows: Sequence[Row]) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.kept += [(site, row) for row in rows]
 
 
 async def away(_items: Sequence[Append]) -> list[tuple[bool, ...]]:
@@ -108,6 +123,7 @@ class Collector:
     ledger: Ledger
     roots: Roots
     door: Door
+    book: MemoryBook = field(default_factory=MemoryBook)
     now_ms: int = NOW_MS
     entries: list[Entry] = field(default_factory=list)
 
@@ -146,6 +162,7 @@ async def collector(
     ledger: Ledger | None = None,
     roots: Roots | None = None,
     addresses: AddressFile | None = None,
+    witnesses: Sequence[Witness] = (),
 ) -> AsyncIterator[Collector]:
     """A collector over a store in memory, or over what is given; `append` replaces the way into the buffer."""
     settings, ring, memory = configured(toml), roots or EphemeralKeyRing(), MemoryBuffer(clock=lambda: NOW_MS / 1000)
@@ -163,9 +180,11 @@ async def collector(
         limits=settings.limits,
         door=made.door,
         now_ms=lambda: made.now_ms,
+        witnesses=witnesses,
     )
     where = Whereabouts(settings.listen.region_header, addresses, settings.listen.trusted_proxies)
-    cool = _cool_routes(settings, sites, desk, reads, keys, Health({}), where)
+    withdrawals = Withdrawals(reads, made.book, settings.retention.receipt_days * 86_400)
+    cool = _cool_routes(settings, sites, desk, withdrawals, keys, Health({}), where)
     made.app = Front(Ingest(sites, desk, where), cool)
     async with anyio.create_task_group() as group:
         group.start_soon(commits.run)
