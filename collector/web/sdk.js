@@ -120,10 +120,9 @@
         keepalive: text.length < 2e4,
         signal: AbortSignal.timeout?.(15e3),
       });
-      const { ok, status, headers } = answer;
-      if (/expired_choice|_covered/.test(await answer.text())) dispatchEvent(new Event("sluis:ask"));
-      if (ok || (method === "POST" && status < 500 && status !== 429)) return;
-      const after = headers.get("Retry-After");
+      answer.text().then((text) => /expired_c|_covered/.test(text) && dispatchEvent(new Event("sluis:ask")), String);
+      if (answer.ok || (method === "POST" && answer.status < 500 && answer.status !== 429)) return;
+      const after = answer.headers.get("Retry-After");
       return after * 1e3 || Date.parse(after) - Date.now() || 1;
     } catch {
       return 1;
@@ -159,7 +158,7 @@
     const ms = visible + (document.hidden ? 0 : now - since);
     visible = 0;
     since = now;
-    return Math.max(1, Math.round(ms));
+    return Math.ceil(ms) || 1;
   };
   const arrived = () => {
     const [url] = location.href.split("#");

@@ -41,11 +41,11 @@ async def test_what_is_appended_is_claimed_in_order_with_its_site_and_bytes(stor
     assert await store.buffer.append([first, second]) == [(True, True), (True,)]
     entries = await claim_all(store, "ga4")
     assert [(e.destination, e.site, e.attempt, e.sealed) for e in entries] == [
-        ("ga4", "shop", 0, first.sealed[0][1]),
-        ("ga4", "blog", 0, second.sealed[0][1]),
+        ("ga4", "shop", 0, first.sealed[0]),
+        ("ga4", "blog", 0, second.sealed[0]),
     ]
     assert all(abs(entry.received_ms - store.clock() * 1000) < 60_000 for entry in entries)
-    assert [entry.sealed for entry in await claim_all(store, "meta")] == [first.sealed[1][1]]
+    assert [entry.sealed for entry in await claim_all(store, "meta")] == [first.sealed[1]]
 
 
 async def test_an_empty_flush_and_an_empty_settlement_do_nothing(store: Store) -> None:
@@ -191,7 +191,7 @@ async def test_a_dead_letter_keeps_its_cause_site_and_bytes(store: Store) -> Non
     await store.buffer.append([item])
     (entry,) = await claim_all(store, "meta")
     assert await store.buffer.settle("meta", [(entry, Dead("invalid_parameter"))]) == 1
-    assert await store.dead("meta") == [("invalid_parameter", "blog", item.sealed[0][1])]
+    assert await store.dead("meta") == [("invalid_parameter", "blog", item.sealed[0])]
     assert await store.pending("meta") == 0
 
 

@@ -178,7 +178,7 @@ async def test_concurrent_callers_share_flushes_and_every_record_arrives_once(
     await running
     assert answers == [(True, True)] * 300 + [(False, False)] * 300
     assert max(sizes) == 64
-    assert [entry.sealed for entry in await store.buffer.claim("meta", 999, 0)] == [item.sealed[1][1] for item in items]
+    assert [entry.sealed for entry in await store.buffer.claim("meta", 999, 0)] == [item.sealed[1] for item in items]
 
 
 async def test_a_store_that_is_away_is_unavailable(tmp_path: Path) -> None:

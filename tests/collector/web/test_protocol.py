@@ -257,11 +257,11 @@ async def test_stopping_answers_what_is_in_flight_and_says_that_the_connection_e
 async def test_a_fault_of_ours_is_a_500_and_the_server_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as server, server.line() as line:
         ingest: Ingest = server.made.app.ingest  # type: ignore[attr-defined]
-        broken, ingest._desk = ingest._desk, None  # type: ignore[assignment]
+        whole, ingest._sites = ingest._sites, None  # type: ignore[assignment]
         line.writer.write(request(event("broken")))
         status, _, body = await line.response()
         assert (status, orjson.loads(body)["error"]["code"]) == (500, "internal_error")
-        ingest._desk = broken
+        ingest._sites = whole
         line.writer.write(request(event("whole")))
         assert await line.ids() == ["whole"]
 
