@@ -32,17 +32,13 @@ class Hearing:
     """Whether a consent platform's string grants, and nothing said now is an act of the visitor."""
     choice_ids: tuple[str, ...]
     """What names the choice: the event's own, then the batch's."""
+    country: str
+    """The country of the region, upper case; empty if there is none of that name."""
 
     @property
     def choice_id(self) -> str | None:
         """The one that says the visitor's period."""
         return self.choice_ids[0] if self.choice_ids else None
-
-    @property
-    def country(self) -> str:
-        """The country of the region, upper case; empty if there is none of that name."""
-        country = "" if self.region is None else self.region.partition("-")[0].upper()
-        return country if country in COUNTRIES else ""
 
 
 def hear(
@@ -75,7 +71,8 @@ def hear(
     record = recorded.read(latest, policy, now_ms, decisive=on_strings) if latest else None
     signals = (None if statement is None else statement.signal, record, *others)
     decision = decide(signals, policy, region)
-    return Hearing(statement, region, decision, on_strings, site.choice_ids(said))
+    country = "" if region is None else _country(region)
+    return Hearing(statement, region, decision, on_strings, site.choice_ids(said), country)
 
 
 def _region(stated: Any, found: Sequence[str]) -> str | None:
@@ -83,3 +80,8 @@ def _region(stated: Any, found: Sequence[str]) -> str | None:
     if stated is not None and not isinstance(stated, str):
         return None
     return strictest((stated, *found)) if found else stated
+
+
+def _country(region: str) -> str:
+    country = region.partition("-")[0].upper()
+    return country if country in COUNTRIES else ""
