@@ -120,7 +120,9 @@
     const now = answers();
     const before = known();
     const c = statement({});
-    const changed = Object.keys(now).some((key) => now[key] !== before[key]);
+    // After a refusal what was never heard before is no new answer: the platform may not have been told.
+    const news = (key) => now[key] !== before[key] && !(choice()?.v && before[key] === undefined);
+    const changed = Object.keys(now).some(news);
     const renewed = !choice() && navigator.userActivation?.isActive;
     if (answered || (!c && speaks())) withdrawn = false;
     if (answered || renewed || changed) {

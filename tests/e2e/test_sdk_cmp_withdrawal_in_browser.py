@@ -271,3 +271,21 @@ def test_what_is_read_can_be_chosen(page: Page, site: Site) -> None:
     assert "gdpr_applies" not in statements(site)[0]
     heard = {name: said for name, said in page.evaluate("sluis.platform()").items() if said is not None}
     assert heard == {"analytics_storage": True}
+
+
+def test_an_old_answer_that_is_heard_for_the_first_time_after_a_withdrawal_does_not_revive_it(
+    page: Page, site: Site
+) -> None:
+    """The page's own withdraw link was used before the platform had loaded, so the platform was never told."""
+    page.goto(site.url)
+    page.evaluate("data => localStorage.setItem('platform', JSON.stringify(data))", tc_data(now_ms()))
+    page.evaluate("sluis.withdraw()")
+    with_tcf(site)
+    page.goto(f"{site.url}/next")
+    page.wait_for_timeout(2300)
+    assert choice_of(page)["v"] == "refused"
+    assert site.acts() == []
+    assert not {"sluis_id", "_fbp"} & cookies(page)
+    page.evaluate("platform.show()")
+    answer(page, tc_data(now_ms()))
+    assert eventually(site.acts)[0].body["ad_storage"] == "granted", "a new answer is heard"
