@@ -24,8 +24,9 @@ from collector.intake.domains import DomainKeys, KeyMissing
 from collector.intake.visit import reference
 from collector.running_section import DecisionsSettings
 from collector.store.decision_lines import MINUTE_MS, Combination
-from collector.store.decision_segment import Segment, held_folder
+from collector.store.decision_segment import Segment
 from collector.store.decisions import KEPT, REFUSED, name_of
+from collector.store.writer_folder import held_folder
 from collector.telemetry import logger
 
 log = logger(__name__)

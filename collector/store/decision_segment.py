@@ -1,4 +1,4 @@
-"""One file of decision records while it is written, and the directory its writer holds.
+"""One file of decision records while it is written.
 
 1. Who writes to a file, or puts another in its place, holds its lock meanwhile (`locked`).
 2. What could not be written whole is taken back, so that a file ends at the end of a line. What a crash left of a last
@@ -9,7 +9,6 @@ import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -99,24 +98,6 @@ def locked(path: Path, flags: int) -> int:
             os.close(handle)
             raise
         os.close(handle)
-
-
-def held_folder(folder: Path, process: str) -> tuple[Path, int]:
-    """The first directory `process`, `process-2`, ... that no living process holds, and what holds it; raises OSError.
-
-    It is held until its handle is closed, by whatever ends the process.
-    """
-    for number in count(1):
-        own = folder / (process if number == 1 else f"{process}-{number}")
-        own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(own, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-        else:
-            return own, handle
-    raise AssertionError("there is always one more")
 
 
 def _is_still(handle: int, path: Path) -> bool:

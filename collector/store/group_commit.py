@@ -151,7 +151,7 @@ class GroupCommit(Generic[T, R]):
                 _tell(done, result)
         finally:
             self.is_committing = False
-            self.after()
+            _guarded(self.after)
 
     def _take(self) -> tuple[list[T], list[Done[R]]]:
         """What is queued, up to max_weight; at least one item, however heavy."""
@@ -183,10 +183,15 @@ def _fail(waiting: list[Done[R]], cause: BaseException) -> None:
 
 def _tell(done: Done[R], result: R | CommitFailed) -> None:
     """One waiter's fault is not the others'."""
+    _guarded(done, result)
+
+
+def _guarded(call: Callable[..., None], *arguments: object) -> None:
+    """What is called from the committer must not end it."""
     try:
-        done(result)
+        call(*arguments)
     except Exception as error:  # noqa: BLE001 -- it is the caller's, and said where such faults are said
-        context = {"message": "a waiter of a commit failed", "exception": error}
+        context = {"message": "what was called by the committer failed", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
 
 

@@ -23,10 +23,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from collector.store.decision_segment import held_folder
 from collector.store.keyspace import LEDGER_SECONDS
 from collector.store.master import sync_directory
 from collector.store.rows import Row, decode, encode
+from collector.store.writer_folder import held_folder
 
 _DAY: Final = "%Y%m%d"
 _NAME: Final = re.compile(r"\d{8}")

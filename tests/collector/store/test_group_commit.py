@@ -194,3 +194,31 @@ async def test_closing_without_a_committer_tells_the_waiters() -> None:
     await group.close()
     with pytest.raises(CommitFailed, match="the committer stopped"):
         await call
+
+
+async def test_a_fault_of_who_prepares_the_next_commit_does_not_end_the_committer() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    group = GroupCommit(Journal().commit, after=broken)
+    async with running(group):
+        assert [await group.submit(item) for item in (1, 2)] == [10, 20]
+    assert len(told) == 2
+
+
+async def test_a_waiters_fault_is_its_own() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+
+    def broken(_result: object) -> None:
+        raise RuntimeError("broken")
+
+    group = GroupCommit(Journal().commit)
+    async with running(group):
+        group.put(1, broken)
+        assert await group.submit(2) == 20
+        assert await group.submit(3) == 30
+    assert len(told) == 1
